@@ -1,0 +1,3 @@
+//! Headkeeper: the program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Differential and crash tests against real server processes.

@@ -1,0 +1,1 @@
+//! Naive reference tree and history checkers: an independent second opinion.

@@ -1,0 +1,1 @@
+//! One server as a pure machine: sessions, watches, client connections, request order.

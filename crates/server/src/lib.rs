@@ -1,0 +1,1 @@
+//! The shell around the node: sockets, files, threads, clock, configuration, four-letter words.

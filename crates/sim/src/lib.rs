@@ -1,0 +1,1 @@
+//! Seeded simulation: disk model, crash sweeps, fault schedules.

@@ -1,0 +1,1 @@
+//! Transaction log, snapshots and recovery as plans of disk operations; no file handles.

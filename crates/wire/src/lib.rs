@@ -1,0 +1,1 @@
+//! Jute codec, client protocol records and transaction records: total functions on bytes.
