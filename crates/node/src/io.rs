@@ -1,0 +1,126 @@
+//! The boundary of the machine: what goes in, what comes out.
+
+use std::net::SocketAddr;
+use store::{DiskBatch, DiskError, Ticket};
+
+/// A client connection, named by the shell; never reused while the node knows it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(pub u64);
+
+/// The two clocks at the moment of a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Microseconds since some start, never going back: timers and latencies.
+    pub mono_us: u64,
+    /// Milliseconds since 1970: times in stats and transactions.
+    pub wall_ms: i64,
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The time asked for with [`Outputs::wake_at_us`] has come, or simply some time has passed.
+    Tick,
+    /// A client connected.
+    Accepted {
+        /// Its name from now on.
+        conn: ConnId,
+        /// Where it comes from; an IPv4 address on a dual-stack socket arrives unmapped.
+        peer: SocketAddr,
+    },
+    /// Bytes from a client, in order, cut anywhere.
+    Received {
+        /// From whom.
+        conn: ConnId,
+        /// What; at most a read buffer's worth.
+        bytes: &'a [u8],
+    },
+    /// The shell has written some of what was queued for the connection; `pending` bytes are left.
+    Written {
+        /// To whom.
+        conn: ConnId,
+        /// Bytes still queued in the shell.
+        pending: usize,
+    },
+    /// The connection is gone: closed by the peer, failed, or closed as asked.
+    Disconnected {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A disk batch has ended.
+    DiskDone {
+        /// Which.
+        ticket: Ticket,
+        /// How.
+        result: Result<(), DiskError>,
+    },
+    /// An operator's wish.
+    Admin(Admin),
+}
+
+/// What an operator may ask of a running node, besides looking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admin {
+    /// `srst`: forget the server's statistics.
+    ResetServerStats,
+    /// `crst`: forget every connection's statistics.
+    ResetConnectionStats,
+    /// Take a snapshot now.
+    TakeSnapshot,
+    /// Finish what is durable, answer it, close the connections, then [`Outputs::halt`] with [`Halt::Stopped`].
+    Shutdown,
+}
+
+/// Why a node stops for good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// As asked.
+    Stopped,
+    /// The disk failed: nothing that was not durable has been acknowledged.
+    Disk(DiskError),
+}
+
+/// What a step wants done. The shell empties it after every step (or after a run of steps).
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// Bytes to send, per connection, in order of first use; several entries may name one connection.
+    pub sends: Vec<(ConnId, Vec<u8>)>,
+    /// Connections to close after what was sent so far is written (bounded time), in order.
+    pub closes: Vec<ConnId>,
+    /// Connections to stop reading from until they appear in `resumes`.
+    pub pauses: Vec<ConnId>,
+    /// Connections to read from again.
+    pub resumes: Vec<ConnId>,
+    /// Four-letter words asked for: the shell writes the answer and closes.
+    pub words: Vec<(ConnId, [u8; 4])>,
+    /// Batches for the disk, in order.
+    pub disk: Vec<DiskBatch>,
+    /// When to step next at the latest, in [`Now::mono_us`]'s terms.
+    pub wake_at_us: Option<u64>,
+    /// The end.
+    pub halt: Option<Halt>,
+    /// What an operator should read in the log.
+    pub notes: Vec<Note>,
+}
+
+/// A line for the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// How important.
+    pub level: NoteLevel,
+    /// The whole line.
+    pub text: String,
+}
+
+/// How important a [`Note`] is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NoteLevel {
+    /// Only with debug logging.
+    Debug,
+    /// Worth a line.
+    Info,
+    /// Somebody should look.
+    Warn,
+    /// Somebody must look.
+    Error,
+}
