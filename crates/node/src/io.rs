@@ -35,7 +35,10 @@ pub enum Input<'a> {
         /// What; at most a read buffer's worth.
         bytes: &'a [u8],
     },
-    /// The shell has written some of what was queued for the connection; `pending` bytes are left.
+    /// The shell has tried to write what was queued for the connection; `pending` bytes are left.
+    ///
+    /// The shell reports every attempt that leaves bytes behind or that follows one which did, and every attempt on a
+    /// connection that is paused; it need not report the common case of everything written at once.
     Written {
         /// To whom.
         conn: ConnId,
