@@ -3,9 +3,17 @@
 use std::net::SocketAddr;
 use store::{DiskBatch, DiskError, Ticket};
 
-/// A client connection, named by the shell; never reused while the node knows it.
+/// A client connection, named by the shell: the low 24 bits are a small slot number, used again after
+/// [`Input::Disconnected`]; the rest is a serial number, so that no two connections ever have the same name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// The slot: fewer than 2^24 connections exist at once.
+    pub fn slot(self) -> u32 {
+        (self.0 & 0xff_ffff) as u32
+    }
+}
 
 /// The two clocks at the moment of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,8 +45,8 @@ pub enum Input<'a> {
     },
     /// The shell has tried to write what was queued for the connection; `pending` bytes are left.
     ///
-    /// The shell reports every attempt that leaves bytes behind or that follows one which did, and every attempt on a
-    /// connection that is paused; it need not report the common case of everything written at once.
+    /// Reported when an attempt leaves bytes behind, and then for every attempt until none are left; the common case of
+    /// everything written at once is not reported.
     Written {
         /// To whom.
         conn: ConnId,
@@ -59,6 +67,9 @@ pub enum Input<'a> {
     },
     /// An operator's wish.
     Admin(Admin),
+    /// The end of a round: no more input is at hand. What was put off for the sake of bigger batches happens now:
+    /// durable transactions are applied and answered, the next log batch is formed, [`Outputs::wake_at_us`] is set.
+    Flush,
 }
 
 /// What an operator may ask of a running node, besides looking.
@@ -83,7 +94,7 @@ pub enum Halt {
     Disk(DiskError),
 }
 
-/// What a step wants done. The shell empties it after every step (or after a run of steps).
+/// What a step wants done. The shell empties it after [`Input::Flush`]; it may empty [`Outputs::disk`] after any step.
 #[derive(Debug, Default)]
 pub struct Outputs {
     /// Bytes to send, per connection, in order of first use; several entries may name one connection.
@@ -104,6 +115,8 @@ pub struct Outputs {
     pub halt: Option<Halt>,
     /// What an operator should read in the log.
     pub notes: Vec<Note>,
+    /// Empty buffers that the shell gives back: the node takes them for `sends` before it allocates.
+    pub spare: Vec<Vec<u8>>,
 }
 
 /// A line for the log.

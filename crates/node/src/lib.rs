@@ -1,8 +1,13 @@
 //! One server as a pure machine: sessions, watches, client connections, request order.
 
+#![allow(dead_code, reason = "the parts land before the machine that uses them")]
+
 mod config;
+mod expiry;
 mod io;
+mod slab;
 mod views;
+mod watches;
 
 pub use config::{
     AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
