@@ -1,3 +1,29 @@
-//! Repository chores.
+//! Repository chores: what CI runs, what repairs, and other people's software run against our server.
+//!
+//! `cargo xtask --help` lists the commands. Nothing here is part of the product.
 
-fn main() {}
+mod apache;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Headkeeper's chores", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch, start and inspect an Apache ZooKeeper 3.9.5 to compare with.
+    #[command(subcommand)]
+    Apache(apache::Apache),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Apache(command) => apache::run(command),
+    }
+}
