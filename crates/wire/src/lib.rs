@@ -14,18 +14,24 @@
 //! [`ReplyHeader`] + a response record → frame bytes.
 
 mod connect;
+mod election;
 mod error;
 mod header;
 mod ids;
 mod jute;
 mod multi;
 mod op;
+mod quorum;
 mod records;
 mod request;
 mod response;
 mod txn;
 
 pub use connect::{ConnectRequest, ConnectResponse, PASSWORD_LEN, session_password};
+pub use election::{
+    ELECTION_ADDRESS_MAX, ElectionHandshake, NOTIFICATION_MAX, NOTIFICATION_VERSION, Notification,
+    ServerState,
+};
 pub use error::ErrorCode;
 pub use header::{AUTH_XID, NOTIFICATION_XID, PING_XID, ReplyHeader, RequestHeader, SET_WATCHES_XID};
 pub use ids::{SessionId, Zxid};
@@ -34,6 +40,9 @@ pub use jute::{
 };
 pub use multi::{MultiOp, MultiResult, decode_multi, encode_multi};
 pub use op::{CreateMode, OpCode};
+pub use quorum::{
+    ForwardedRequest, LEARNER_PROTOCOL_VERSION, LearnerInfo, PacketType, QuorumPacket, TouchedSession,
+};
 pub use records::{Acl, Id, Stat, StatPersisted, WatcherEvent, event_type, perms};
 pub use request::{Request, SetWatches};
 pub use response::{ClientInfo, Response};
@@ -46,3 +55,15 @@ pub use txn::{
 pub type Ustring<'a> = Option<std::borrow::Cow<'a, str>>;
 /// A jute buffer: absent (`-1` on the wire) or bytes borrowed from the frame where possible.
 pub type Buffer<'a> = Option<std::borrow::Cow<'a, [u8]>>;
+
+#[cfg(test)]
+mod test_bytes {
+    /// Bytes from hex digits; white space is ignored.
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
+        let digits: String = text.split_whitespace().collect();
+        (0..digits.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex"))
+            .collect()
+    }
+}

@@ -332,23 +332,14 @@ impl Encode for TxnRecord<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: String = hex.split_whitespace().collect();
-        (0..digits.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex"))
-            .collect()
-    }
+    use crate::test_bytes::hex;
 
     /// A create record written by Apache 3.9.5 (reference: storage-formats §10).
     #[test]
     fn a_real_create_record_reads_and_writes_back() {
-        let payload = bytes(
-            "0100001fd72b0000 00000001 0000000000000002 000001a2058dcc09 00000001
+        let payload = hex("0100001fd72b0000 00000001 0000000000000002 000001a2058dcc09 00000001
              00000004 2f617070 00000005 68656c6c6f 00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65
-             00 00000001 00000002 00000000fc2c9909",
-        );
+             00 00000001 00000002 00000000fc2c9909");
         let record = TxnRecord::decode(&mut Reader::new(&payload)).expect("a record");
         assert_eq!(record.header.zxid, Zxid(2));
         assert_eq!(record.digest, Some(TxnDigest { version: 2, tree_digest: 4_230_781_193 }));
