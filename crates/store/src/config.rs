@@ -1,0 +1,52 @@
+//! What an operator may set about files.
+
+use crate::Compression;
+use wire::Limits;
+
+/// Settings of logs, snapshots and recovery; the defaults are ZooKeeper's (reference: storage-formats §2.1, §6, §7).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreConfig {
+    /// `preAllocSize` in bytes: logs grow by that many zeros at a time; 0 is off.
+    pub prealloc_bytes: u64,
+    /// `txnLogSizeLimitInKb` in bytes: a log larger than that, padding included, is rolled after a batch; 0 is off.
+    pub txn_log_size_limit_bytes: u64,
+    /// `snapCount`, at least 2: a snapshot after between half and all as many transactions.
+    pub snap_count: u64,
+    /// `snapSizeLimitInKb` in bytes: a snapshot after between half and all as many bytes of log files; 0 is off.
+    pub snap_size_limit_bytes: u64,
+    /// `snapshot.compression.method`.
+    pub compression: Compression,
+    /// `serializeLastProcessedZxid.enabled`: snapshots end with the last zxid (part 8).
+    pub serialize_last_zxid: bool,
+    /// `digest.enabled`: snapshots carry the tree's digest (part 7).
+    pub digest_enabled: bool,
+    /// `forceSync`: batches end with a sync; without it a power cut may lose what was acknowledged.
+    pub force_sync: bool,
+    /// `snapshot.trust.empty`: replay logs without any snapshot.
+    pub snapshot_trust_empty: bool,
+    /// `db.autocreate`: an empty directory is an empty database.
+    pub db_autocreate: bool,
+    /// `extendedTypesEnabled`: TTL nodes may exist.
+    pub extended_types: bool,
+    /// How long a string, a buffer or a whole log record may be.
+    pub limits: Limits,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            prealloc_bytes: 65536 << 10,
+            txn_log_size_limit_bytes: 0,
+            snap_count: 100_000,
+            snap_size_limit_bytes: 4_194_304 << 10,
+            compression: Compression::None,
+            serialize_last_zxid: true,
+            digest_enabled: true,
+            force_sync: true,
+            snapshot_trust_empty: false,
+            db_autocreate: true,
+            extended_types: false,
+            limits: Limits::default(),
+        }
+    }
+}
