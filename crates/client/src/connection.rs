@@ -372,6 +372,11 @@ impl Connection {
         }
     }
 
+    /// The socket, for whoever goes on with the session on its own terms.
+    pub fn into_socket(self) -> Socket {
+        self.socket
+    }
+
     /// Ends the session: the server deletes its ephemerals, answers and closes the connection.
     ///
     /// # Errors
@@ -380,5 +385,14 @@ impl Connection {
         self.call(&Request::CloseSession)?.check()?;
         self.socket.shutdown();
         Ok(())
+    }
+}
+
+impl crate::Caller for Connection {
+    fn call_all(&mut self, requests: &[Request<'_>]) -> Result<Vec<Reply>, Error> {
+        for request in requests {
+            self.send(request)?;
+        }
+        requests.iter().map(|_| self.recv()).collect()
     }
 }

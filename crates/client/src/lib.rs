@@ -16,8 +16,10 @@ mod connection;
 mod error;
 mod servers;
 mod socket;
+pub mod subtree;
 
 pub use connection::{Connection, Incoming, Notification, Options, Reply};
 pub use error::Error;
 pub use servers::Servers;
 pub use socket::{Socket, four_letter_word};
+pub use subtree::Caller;

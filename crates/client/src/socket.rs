@@ -49,6 +49,12 @@ impl Socket {
         &self.stream
     }
 
+    /// The stream below and what was received and not yet handed out.
+    pub fn into_parts(mut self) -> (TcpStream, Vec<u8>) {
+        let rest = self.input.split_off(self.start);
+        (self.stream, rest)
+    }
+
     /// Buffers bytes as they are: nothing is added.
     pub fn put(&mut self, bytes: &[u8]) {
         self.output.extend_from_slice(bytes);

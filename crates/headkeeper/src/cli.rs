@@ -1,0 +1,19 @@
+//! The command line: what can be asked for, and its help.
+
+use crate::bench::BenchArgs;
+use clap::{Parser, Subcommand};
+
+/// A coordination service that speaks ZooKeeper's protocol, files and configuration.
+#[derive(Parser, Debug)]
+#[command(name = "headkeeper", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Measure a server's throughput and latency
+    Bench(BenchArgs),
+}
