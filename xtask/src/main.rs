@@ -3,6 +3,7 @@
 //! `cargo xtask --help` lists the commands. Nothing here is part of the product.
 
 mod apache;
+mod crash;
 mod workspace;
 
 use anyhow::Result;
@@ -20,10 +21,13 @@ enum Command {
     /// Fetch, start and inspect an Apache ZooKeeper 3.9.5 to compare with.
     #[command(subcommand)]
     Apache(apache::Apache),
+    /// Kill the server again and again while it works; every acknowledged write must be there afterwards.
+    Crash(crash::Crash),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Apache(command) => apache::run(command),
+        Command::Crash(command) => crash::run(command),
     }
 }

@@ -1,1 +1,3 @@
 //! Differential and crash tests against real server processes.
+
+pub mod crash;

@@ -1,0 +1,543 @@
+//! The event loop: sockets and the machine on one thread, disks on theirs.
+//!
+//! A round takes everything that is there (readable bytes of all connections, finished disk batches), lets the machine
+//! work on it, hands its disk batch over and then writes every connection that has something queued once. Batches set
+//! their own size: the busier the server, the more one system call carries.
+
+use crate::clock::Clock;
+use crate::disk::lanes::{Done, Lanes};
+use crate::machine::Machine;
+use crate::net::conn::{Conn, Phase, ReadOutcome};
+use crate::net::listen::Listener;
+use crate::net::table::{Table, token};
+use crate::stop::Stop;
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token, Waker};
+use node::{Admin, ConnId, Halt, Input, NoteLevel, Now, Outputs};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One read takes at most so much from one connection.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// Events taken from the kernel at once.
+const EVENTS_PER_POLL: usize = 1024;
+/// How long a closed connection may take to accept what was queued before.
+const FLUSH_PATIENCE_US: u64 = 5_000_000;
+/// How long a shut down connection may take to close its side.
+const LINGER_PATIENCE_US: u64 = 1_000_000;
+/// How long the machine may take to finish after it was asked to stop.
+const STOP_PATIENCE_US: u64 = 10_000_000;
+/// Empty buffers kept for the machine to fill.
+const SPARE_BUFFERS: usize = 512;
+
+const WAKER: Token = Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX - 16;
+
+/// Where log lines go.
+pub type Log = Box<dyn FnMut(NoteLevel, &str) + Send>;
+
+/// The loop's parts before it runs.
+pub struct EventLoop {
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+impl EventLoop {
+    /// The kernel's side of the loop.
+    ///
+    /// # Errors
+    /// When the system gives no event queue.
+    pub fn new() -> io::Result<EventLoop> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(EventLoop { poll, waker })
+    }
+
+    /// Wakes the loop from another thread.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Runs the machine until it halts.
+    ///
+    /// # Errors
+    /// When the system refuses to wait for events or to watch the listeners.
+    pub fn run<M: Machine>(self, parts: Parts<M>) -> io::Result<Halt> {
+        let mut running = Running {
+            poll: self.poll,
+            now: parts.clock.now(),
+            parts,
+            table: Table::default(),
+            buffer: vec![0; READ_BUFFER_BYTES],
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            ended: Vec::new(),
+            flushing: VecDeque::new(),
+            lingering: VecDeque::new(),
+            wake_at_us: None,
+            stop_deadline_us: None,
+            accept_trouble_logged_us: None,
+            halt: None,
+        };
+        running.watch_listeners()?;
+        running.settle();
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        while running.halt.is_none() {
+            running.round(&mut events)?;
+        }
+        Ok(running.finish())
+    }
+}
+
+/// What the loop brings together.
+pub struct Parts<M> {
+    /// Decides everything.
+    pub machine: M,
+    /// What the machine's start wanted done, and from then on what every step wants.
+    pub out: Outputs,
+    /// Bound already; accepting begins now.
+    pub listeners: Vec<Listener>,
+    /// Woken through [`EventLoop::waker`].
+    pub lanes: Lanes,
+    /// The one the machine was started with.
+    pub clock: Clock,
+    /// How others end the loop.
+    pub stop: Stop,
+    /// Where lines go.
+    pub log: Log,
+}
+
+/// Everything the running loop knows.
+struct Running<M> {
+    poll: Poll,
+    parts: Parts<M>,
+    now: Now,
+    table: Table,
+    buffer: Vec<u8>,
+    /// Connections to read from in this round (or the next, if they had more than a buffer's worth).
+    ready: Vec<ConnId>,
+    /// Connections with something to write.
+    dirty: Vec<ConnId>,
+    /// Connections whose peer is gone, to be looked at once the outputs are carried out.
+    ended: Vec<ConnId>,
+    /// In order of their deadlines, since each wait has one length.
+    flushing: VecDeque<(u64, ConnId)>,
+    lingering: VecDeque<(u64, ConnId)>,
+    wake_at_us: Option<u64>,
+    stop_deadline_us: Option<u64>,
+    accept_trouble_logged_us: Option<u64>,
+    halt: Option<Halt>,
+}
+
+impl<M: Machine> Running<M> {
+    fn watch_listeners(&mut self) -> io::Result<()> {
+        for (i, listener) in self.parts.listeners.iter_mut().enumerate() {
+            let token = Token(FIRST_LISTENER + i);
+            self.poll.registry().register(&mut listener.inner, token, Interest::READABLE)?;
+            listener.ready = true;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, events: &mut Events) -> io::Result<()> {
+        match self.poll.poll(events, self.patience()) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => events.clear(),
+            other => other?,
+        }
+        self.now = self.parts.clock.now();
+        let mut woken = false;
+        for event in events.iter() {
+            match event.token() {
+                WAKER => woken = true,
+                Token(t) if t >= FIRST_LISTENER => self.listener_ready(t - FIRST_LISTENER),
+                Token(t) => self.connection_event(ConnId(t as u64), event),
+            }
+        }
+        self.accept();
+        self.read_ready();
+        if woken {
+            self.take_completions();
+            self.obey_stop();
+        }
+        self.run_timers();
+        self.settle();
+        Ok(())
+    }
+
+    /// How long the next wait for events may last.
+    fn patience(&self) -> Option<Duration> {
+        if !self.ready.is_empty()
+            || self.parts.listeners.iter().any(|l| l.ready && l.blocked_until_us.is_none())
+        {
+            return Some(Duration::ZERO);
+        }
+        let timers = [
+            self.wake_at_us,
+            self.stop_deadline_us,
+            self.flushing.front().map(|(at, _)| *at),
+            self.lingering.front().map(|(at, _)| *at),
+        ];
+        let blocked = self.parts.listeners.iter().filter_map(|l| l.blocked_until_us);
+        let next_us = timers.into_iter().flatten().chain(blocked).min()?;
+        let now_us = self.parts.clock.now().mono_us;
+        // Rounded up to the kernel's milliseconds: waking early would only mean waking twice.
+        Some(Duration::from_millis(next_us.saturating_sub(now_us).div_ceil(1000)))
+    }
+
+    // ---- what happened outside
+
+    fn listener_ready(&mut self, index: usize) {
+        if let Some(listener) = self.parts.listeners.get_mut(index) {
+            listener.ready = true;
+        }
+    }
+
+    fn connection_event(&mut self, id: ConnId, event: &Event) {
+        let Some(conn) = self.table.find(id) else { return };
+        if event.is_writable() {
+            conn.set_writable();
+            if conn.pending() > 0 && !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push(id);
+            }
+        }
+        let broken = event.is_error() || (event.is_read_closed() && event.is_write_closed());
+        if event.is_read_closed() || broken {
+            conn.ended = true;
+        }
+        if event.is_readable() || conn.ended {
+            conn.readable = true;
+            if broken && conn.paused {
+                self.ended.push(id);
+            } else if !conn.paused && !conn.listed {
+                conn.listed = true;
+                self.ready.push(id);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        for i in 0..self.parts.listeners.len() {
+            let listener = &mut self.parts.listeners[i];
+            if listener.blocked_until_us.is_some_and(|until| until > self.now.mono_us) || !listener.ready {
+                continue;
+            }
+            listener.blocked_until_us = None;
+            let accepted = listener.accept(self.now.mono_us);
+            for (mut stream, peer) in accepted.streams {
+                let Some(id) = self.table.reserve() else { continue };
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if self.poll.registry().register(&mut stream, token(id), interest).is_err() {
+                    self.table.release(id);
+                    continue;
+                }
+                self.table.insert(id, Conn::new(stream));
+                self.parts.machine.step(self.now, Input::Accepted { conn: id, peer }, &mut self.parts.out);
+            }
+            if let Some(e) = accepted.trouble {
+                self.log_accept_trouble(&e);
+            }
+        }
+    }
+
+    /// At most one line in ten seconds: this is where a server without descriptors spends its time.
+    fn log_accept_trouble(&mut self, e: &io::Error) {
+        let due = self.accept_trouble_logged_us.is_none_or(|at| self.now.mono_us >= at + 10_000_000);
+        if due {
+            self.accept_trouble_logged_us = Some(self.now.mono_us);
+            let line = format!(
+                "cannot accept connections: {e}; trying again every 100 ms (open file limit reached? see ulimit -n)"
+            );
+            (self.parts.log)(NoteLevel::Error, &line);
+        }
+    }
+
+    fn read_ready(&mut self) {
+        let ready = std::mem::take(&mut self.ready);
+        for &id in &ready {
+            let Some(conn) = self.table.find(id) else { continue };
+            conn.listed = false;
+            if conn.paused || !conn.readable {
+                continue;
+            }
+            match conn.read(&mut self.buffer) {
+                ReadOutcome::Bytes(n) => {
+                    if conn.readable {
+                        conn.listed = true;
+                        self.ready.push(id);
+                    }
+                    if conn.phase == Phase::Open {
+                        let bytes = &self.buffer[..n];
+                        self.parts.machine.step(
+                            self.now,
+                            Input::Received { conn: id, bytes },
+                            &mut self.parts.out,
+                        );
+                    }
+                }
+                ReadOutcome::Nothing => {}
+                ReadOutcome::End => {
+                    conn.readable = false;
+                    conn.ended = true;
+                    self.ended.push(id);
+                }
+            }
+        }
+        if self.ready.is_empty() {
+            self.ready = ready;
+            self.ready.clear();
+        }
+    }
+
+    fn take_completions(&mut self) {
+        for Done { ticket, result, slow_sync } in self.parts.lanes.take_done() {
+            if let Some(slow) = slow_sync {
+                (self.parts.log)(NoteLevel::Warn, &slow);
+            }
+            self.parts.machine.step(self.now, Input::DiskDone { ticket, result }, &mut self.parts.out);
+        }
+        // The next log batch is here already: the disk works on it while the machine answers for this one.
+        self.submit_batches();
+    }
+
+    fn obey_stop(&mut self) {
+        if self.parts.stop.is_asked() && self.stop_deadline_us.is_none() {
+            self.stop_deadline_us = Some(self.now.mono_us + STOP_PATIENCE_US);
+            self.parts.listeners.clear();
+            self.parts.machine.step(self.now, Input::Admin(Admin::Shutdown), &mut self.parts.out);
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let now_us = self.now.mono_us;
+        if self.wake_at_us.is_some_and(|at| at <= now_us) {
+            self.wake_at_us = None;
+            self.parts.machine.step(self.now, Input::Tick, &mut self.parts.out);
+        }
+        if self.stop_deadline_us.is_some_and(|at| at <= now_us) {
+            (self.parts.log)(NoteLevel::Warn, "stopping without waiting any longer for the disk");
+            self.halt = Some(Halt::Stopped);
+        }
+        while self.flushing.front().is_some_and(|(at, _)| *at <= now_us) {
+            let (_, id) = self.flushing.pop_front().expect("looked at above");
+            if self.table.find(id).is_some_and(|conn| matches!(conn.phase, Phase::Flushing { .. })) {
+                self.drop_connection(id);
+            }
+        }
+        while self.lingering.front().is_some_and(|(at, _)| *at <= now_us) {
+            let (_, id) = self.lingering.pop_front().expect("looked at above");
+            self.remove(id);
+        }
+    }
+
+    // ---- what the machine wants
+
+    /// Carries outputs out until there are none: carrying out can itself be news for the machine.
+    fn settle(&mut self) {
+        loop {
+            self.parts.machine.step(self.now, Input::Flush, &mut self.parts.out);
+            self.carry_out();
+            let written = self.write_dirty();
+            let gone = self.bury_ended();
+            if !(written | gone) || self.halt.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self) {
+        self.submit_batches();
+        for note in self.parts.out.notes.drain(..) {
+            (self.parts.log)(note.level, &note.text);
+        }
+        if let Some(at) = self.parts.out.wake_at_us.take() {
+            self.wake_at_us = Some(at);
+        }
+        let words = std::mem::take(&mut self.parts.out.words);
+        for (id, word) in words {
+            let answer = self.parts.machine.word(self.now, id, word, &mut self.parts.out);
+            self.send(id, answer);
+            self.close(id);
+        }
+        let mut sends = std::mem::take(&mut self.parts.out.sends);
+        for (id, bytes) in sends.drain(..) {
+            self.send(id, bytes);
+        }
+        self.parts.out.sends = sends;
+        for id in std::mem::take(&mut self.parts.out.closes) {
+            self.close(id);
+        }
+        for id in std::mem::take(&mut self.parts.out.pauses) {
+            if let Some(conn) = self.table.find(id) {
+                conn.paused = true;
+            }
+        }
+        for id in std::mem::take(&mut self.parts.out.resumes) {
+            self.resume(id);
+        }
+        if let Some(halt) = self.parts.out.halt.take() {
+            self.halt = Some(halt);
+        }
+    }
+
+    fn submit_batches(&mut self) {
+        for batch in self.parts.out.disk.drain(..) {
+            self.parts.lanes.submit(batch);
+        }
+    }
+
+    fn send(&mut self, id: ConnId, bytes: Vec<u8>) {
+        let Some(conn) = self.table.find(id) else { return };
+        if conn.phase != Phase::Open || bytes.is_empty() {
+            return;
+        }
+        if !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(id);
+        }
+        let spare = conn.queue(bytes);
+        keep_spare(&mut self.parts.out, spare);
+    }
+
+    fn close(&mut self, id: ConnId) {
+        let Some(conn) = self.table.find(id) else { return };
+        if conn.phase != Phase::Open {
+            return;
+        }
+        let deadline_us = self.now.mono_us + FLUSH_PATIENCE_US;
+        conn.phase = Phase::Flushing { deadline_us };
+        self.flushing.push_back((deadline_us, id));
+        if !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    fn resume(&mut self, id: ConnId) {
+        let Some(conn) = self.table.find(id) else { return };
+        conn.paused = false;
+        if conn.readable && !conn.listed {
+            conn.listed = true;
+            self.ready.push(id);
+        }
+    }
+
+    /// One write for every connection with something queued. True if the machine was told something.
+    fn write_dirty(&mut self) -> bool {
+        let mut told = false;
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            let Some(conn) = self.table.find(id) else { continue };
+            conn.dirty = false;
+            let before = conn.pending();
+            if conn.flush().is_err() {
+                conn.ended = true;
+                self.ended.push(id);
+                continue;
+            }
+            let pending = conn.pending();
+            if pending == 0 {
+                if let Some(spare) = conn.take_spare() {
+                    keep_spare(&mut self.parts.out, spare);
+                }
+                if matches!(conn.phase, Phase::Flushing { .. }) {
+                    self.written_out(id);
+                    told = true;
+                    continue;
+                }
+            }
+            // The machine counts what it sends as written unless it hears otherwise.
+            let news = pending > 0 && (pending != before || !conn.told_pending);
+            if news || (pending == 0 && conn.told_pending) || conn.paused {
+                conn.told_pending = pending > 0;
+                if conn.phase == Phase::Open {
+                    told = true;
+                    self.parts.machine.step(
+                        self.now,
+                        Input::Written { conn: id, pending },
+                        &mut self.parts.out,
+                    );
+                }
+            }
+        }
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+        told
+    }
+
+    /// The last byte of a connection the machine has closed is with the kernel.
+    fn written_out(&mut self, id: ConnId) {
+        let Some(conn) = self.table.find(id) else { return };
+        if conn.shutdown_write() {
+            let deadline_us = self.now.mono_us + LINGER_PATIENCE_US;
+            conn.phase = Phase::Lingering { deadline_us };
+            conn.paused = false;
+            if conn.readable && !conn.listed {
+                conn.listed = true;
+                self.ready.push(id);
+            }
+            self.lingering.push_back((deadline_us, id));
+            self.parts.machine.step(self.now, Input::Disconnected { conn: id }, &mut self.parts.out);
+        } else {
+            self.drop_connection(id);
+        }
+    }
+
+    /// Connections that ended in this round. True if the machine was told something.
+    fn bury_ended(&mut self) -> bool {
+        let mut told = false;
+        for id in std::mem::take(&mut self.ended) {
+            let Some(conn) = self.table.find(id) else { continue };
+            // A client that has shut down its sending side still gets what was said before.
+            let flushing = matches!(conn.phase, Phase::Flushing { .. });
+            if flushing && conn.pending() > 0 && conn.flush().is_ok() && conn.pending() > 0 {
+                continue;
+            }
+            match conn.phase {
+                Phase::Lingering { .. } => self.remove(id),
+                Phase::Open | Phase::Flushing { .. } => {
+                    self.drop_connection(id);
+                    told = true;
+                }
+            }
+        }
+        told
+    }
+
+    /// Ends a connection the machine still knows.
+    fn drop_connection(&mut self, id: ConnId) {
+        self.remove(id);
+        self.parts.machine.step(self.now, Input::Disconnected { conn: id }, &mut self.parts.out);
+    }
+
+    fn remove(&mut self, id: ConnId) {
+        if let Some(mut conn) = self.table.remove(id) {
+            // Closing the descriptor would do as well; an error here means it is gone already.
+            let _ = self.poll.registry().deregister(conn.stream_mut());
+        }
+    }
+
+    /// Last bytes out, files closed.
+    fn finish(mut self) -> Halt {
+        for id in self.table.ids() {
+            if let Some(mut conn) = self.table.remove(id) {
+                // Best effort: the peer finds its connection closed either way.
+                let _ = conn.flush();
+                conn.shutdown_write();
+            }
+        }
+        let halt = self.halt.expect("the loop ends with a reason");
+        self.parts.lanes.end(matches!(halt, Halt::Stopped));
+        halt
+    }
+}
+
+fn keep_spare(out: &mut Outputs, mut spare: Vec<u8>) {
+    if spare.capacity() > 0 && out.spare.len() < SPARE_BUFFERS {
+        spare.clear();
+        out.spare.push(spare);
+    }
+}

@@ -1,0 +1,5 @@
+//! Sockets: listening, connections and what is queued on them.
+
+pub(crate) mod conn;
+pub(crate) mod listen;
+pub(crate) mod table;
