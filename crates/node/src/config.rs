@@ -1,5 +1,6 @@
 //! Everything an operator may set that changes what the node does.
 
+use store::StoreConfig;
 use wire::{DEFAULT_JUTE_MAX_BUFFER, Limits};
 
 /// Settings of a [`crate::Node`]; the defaults are ZooKeeper's (reference: operations §1.1, §1.2, §1.4).
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub sweep: SweepConfig,
     /// Group commit.
     pub batch: BatchConfig,
+    /// Logs and snapshots: the settings that the files were recovered with.
+    pub store: StoreConfig,
     /// Removing old snapshots and logs; `None` is off.
     pub purge: Option<PurgeConfig>,
 }
@@ -101,15 +104,9 @@ pub struct RequestLimits {
     pub large_bytes_max: usize,
 }
 
-/// Authentication (reference: security §1.9 to §1.11).
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Who must be authenticated (reference: security §1.11). The schemes themselves are the tree's: `TreeConfig::schemes`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AuthConfig {
-    /// `DigestAuthenticationProvider.enabled`.
-    pub digest_enabled: bool,
-    /// `DigestAuthenticationProvider.digestAlg`, a JCA name such as `SHA1` or `SHA-256`.
-    pub digest_algorithm: String,
-    /// `DigestAuthenticationProvider.superDigest`: `name:base64`.
-    pub super_digest: Option<String>,
     /// `enforce.auth.enabled` with `enforce.auth.schemes`, or `sessionRequireClientSASLAuth` as `["sasl"]`: a request
     /// from a connection without a credential of these schemes is refused. Empty is off.
     pub required_schemes: Vec<String>,
@@ -160,6 +157,7 @@ impl Default for NodeConfig {
             auth: AuthConfig::default(),
             sweep: SweepConfig::default(),
             batch: BatchConfig::default(),
+            store: StoreConfig::default(),
             purge: None,
         }
     }
@@ -207,17 +205,6 @@ impl Default for RequestLimits {
             throttled_op_wait_ms: 0,
             large_threshold: None,
             large_bytes_max: 100 << 20,
-        }
-    }
-}
-
-impl Default for AuthConfig {
-    fn default() -> Self {
-        AuthConfig {
-            digest_enabled: true,
-            digest_algorithm: "SHA1".to_owned(),
-            super_digest: None,
-            required_schemes: Vec::new(),
         }
     }
 }

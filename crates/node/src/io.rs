@@ -109,6 +109,9 @@ pub struct Outputs {
     pub words: Vec<(ConnId, [u8; 4])>,
     /// Batches for the disk, in order.
     pub disk: Vec<DiskBatch>,
+    /// Old snapshots and logs are to be removed: carry out [`store::purge_plan`] with this count of snapshots to keep, in
+    /// the snapshot lane. Errors are only logged.
+    pub purge: Option<usize>,
     /// When to step next at the latest, in [`Now::mono_us`]'s terms.
     pub wake_at_us: Option<u64>,
     /// The end.

@@ -1,11 +1,22 @@
 //! One server as a pure machine: sessions, watches, client connections, request order.
 
-#![allow(dead_code, reason = "the parts land before the machine that uses them")]
-
+mod admission;
+mod clients;
+mod commit;
 mod config;
+mod connection;
+mod credentials;
 mod expiry;
+mod handshake;
+mod intake;
 mod io;
+mod node;
+mod pipeline;
+mod reads;
+mod sessions;
 mod slab;
+mod stats;
+mod upkeep;
 mod views;
 mod watches;
 
@@ -14,6 +25,7 @@ pub use config::{
     SweepConfig,
 };
 pub use io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
+pub use node::Node;
 pub use views::{
     ConnectionSessionView, ConnectionView, DigestEntry, Expiring, Histogram, Latency, Metrics, ServerStats,
     Summary, WatchSummary,

@@ -1,0 +1,125 @@
+//! The handshake: who gets a session and who gets the door (reference: client-protocol §2.2).
+
+use crate::admission::SessionWish;
+use crate::connection::{Connection, Phase};
+use crate::io::Outputs;
+use crate::node::Node;
+use crate::sessions::SessionPhase;
+use tree::{PrepContext, SessionState};
+use wire::{
+    ConnectRequest, ConnectResponse, Decode, Encode, PASSWORD_LEN, Reader, SessionId, Writer, finish_frame,
+    session_password, start_frame,
+};
+
+impl Node {
+    /// The first frame of a connection.
+    pub(crate) fn connect(&mut self, slot: u32, frame: &[u8], out: &mut Outputs) {
+        let Ok(request) = ConnectRequest::decode(&mut Reader::with_limits(frame, self.config.limits)) else {
+            return self.close(slot);
+        };
+        self.stats.metrics.connection_request_count += 1;
+        let now_ms = self.now_ms();
+        let wish = if request.session_id == 0 { SessionWish::Global } else { SessionWish::Renewal };
+        if !self.tokens.admit(wish, now_ms, &mut self.rng) {
+            self.stats.metrics.connection_drop_count += 1;
+            return self.close(slot);
+        }
+        if request.last_zxid_seen > self.tree.last_zxid().0 {
+            let (peer, last) = (self.clients.at(slot).peer, self.tree.last_zxid());
+            self.note_info(out, || {
+                format!(
+                    "Refusing session request for client {peer} as it has seen zxid 0x{:x} our last zxid is \
+                     {last} client must try another server",
+                    request.last_zxid_seen
+                )
+            });
+            return self.close(slot);
+        }
+        let timeout_ms = request
+            .timeout_ms
+            .max(self.config.min_session_timeout_ms)
+            .min(self.config.max_session_timeout_ms);
+        let has_read_only = request.read_only.is_some();
+        match wish {
+            SessionWish::Global => self.create_session(slot, timeout_ms, has_read_only),
+            SessionWish::Renewal => self.renew_session(slot, &request, timeout_ms, out),
+        }
+    }
+
+    /// A new session: the answer goes out when its transaction is applied.
+    fn create_session(&mut self, slot: u32, timeout_ms: i32, has_read_only: bool) {
+        let (session_slot, session) = self.sessions.create(timeout_ms, self.now_ms());
+        let conn = self.clients.at_mut(slot);
+        conn.phase = Phase::Connecting { timeout_ms, has_read_only, since_us: self.now.mono_us };
+        conn.session = Some(session_slot);
+        self.sessions.at_mut(session_slot).conn = Some(slot);
+        let context = PrepContext {
+            session,
+            session_state: SessionState::Valid,
+            cxid: 0,
+            zxid: self.pipeline.next_zxid(),
+            time_ms: self.now.wall_ms,
+            credentials: &[],
+        };
+        let record = self.pipeline.projection.prepare_create_session(&self.tree, &context, timeout_ms);
+        self.pipeline.append(&record, Some(self.clients.at(slot).id), self.now.mono_us);
+        self.in_process += 1;
+    }
+
+    /// An existing session. Its connection here is cut before the password is looked at (reference:
+    /// client-protocol §2.2, 7b), and nobody can tell a wrong password from a session that is gone.
+    fn renew_session(&mut self, slot: u32, request: &ConnectRequest<'_>, timeout_ms: i32, out: &mut Outputs) {
+        self.stats.metrics.connection_revalidate_count += 1;
+        let session = SessionId(request.session_id);
+        let found = self.sessions.find(session);
+        if let Some(other) = found.and_then(|s| self.sessions.at(s).conn) {
+            self.close(other);
+        }
+        let valid = found.filter(|&s| {
+            is_password_of(session, request.password.as_deref()) && self.sessions.at(s).phase == SessionPhase::Open
+        });
+        let Some(session_slot) = valid else {
+            let peer = self.clients.at(slot).peer;
+            self.note_info(out, || format!("Invalid session {session} for client {peer}, probably expired"));
+            send(self.clients.writable(slot), &ConnectResponse::invalid(request.read_only.map(|_| false)));
+            return self.close(slot);
+        };
+        let renewed = self.sessions.at_mut(session_slot);
+        renewed.timeout_ms = timeout_ms;
+        renewed.conn = Some(slot);
+        self.sessions.touch(session_slot, self.now_ms());
+        self.clients.at_mut(slot).session = Some(session_slot);
+        self.welcome(slot, session, timeout_ms, request.read_only.is_some());
+    }
+
+    /// The session is there: the client may speak.
+    pub(crate) fn welcome(&mut self, slot: u32, session: SessionId, timeout_ms: i32, has_read_only: bool) {
+        let response = ConnectResponse {
+            timeout_ms,
+            session_id: session.0,
+            password: session_password(session),
+            read_only: has_read_only.then_some(false),
+        };
+        let conn = self.clients.writable(slot);
+        send(conn, &response);
+        conn.phase = Phase::Open { timeout_ms };
+        conn.figures.last_op = "SESS";
+        self.touch_idle(slot);
+    }
+}
+
+fn send(conn: &mut Connection, response: &ConnectResponse) {
+    let at = start_frame(&mut conn.output);
+    response.encode(&mut Writer::new(&mut conn.output));
+    finish_frame(&mut conn.output, at);
+    conn.frames += 1;
+}
+
+/// Compared in a time that does not tell where the difference is.
+fn is_password_of(session: SessionId, password: Option<&[u8]>) -> bool {
+    let password = password.unwrap_or_default();
+    let right = session_password(session);
+    session.0 != 0
+        && password.len() == PASSWORD_LEN
+        && password.iter().zip(right).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}
