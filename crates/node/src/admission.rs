@@ -121,9 +121,10 @@ mod tests {
         let config = ConnectionThrottle { tokens: 2, fill_time_ms: 100, ..ConnectionThrottle::default() };
         let (mut bucket, mut rng) = (TokenBucket::new(config, 0), Rng::new(1));
         let mut admit = |now| bucket.admit(SessionWish::Global, now, &mut rng);
-        assert_eq!([admit(0), admit(0), admit(0), admit(99), admit(100), admit(100)], [
-            true, true, false, false, true, false
-        ]);
+        assert_eq!(
+            [admit(0), admit(0), admit(0), admit(99), admit(100), admit(100)],
+            [true, true, false, false, true, false]
+        );
     }
 
     #[test]

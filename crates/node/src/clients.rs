@@ -220,16 +220,30 @@ impl Clients {
         self.watches.begin_event();
         match change.kind {
             ChangeKind::Created => {
-                counts[0] = self.fire(&[Table::Data], event_type::NODE_CREATED, change.path, zxid, change.acl, skip_acl);
+                counts[0] = self.fire(
+                    &[Table::Data],
+                    event_type::NODE_CREATED,
+                    change.path,
+                    zxid,
+                    change.acl,
+                    skip_acl,
+                );
             }
             ChangeKind::DataChanged => {
-                counts[2] =
-                    self.fire(&[Table::Data], event_type::NODE_DATA_CHANGED, change.path, zxid, change.acl, skip_acl);
+                counts[2] = self.fire(
+                    &[Table::Data],
+                    event_type::NODE_DATA_CHANGED,
+                    change.path,
+                    zxid,
+                    change.acl,
+                    skip_acl,
+                );
                 return counts;
             }
             ChangeKind::Deleted => {
                 let tables = &[Table::Data, Table::Child];
-                counts[1] = self.fire(tables, event_type::NODE_DELETED, change.path, zxid, change.acl, skip_acl);
+                counts[1] =
+                    self.fire(tables, event_type::NODE_DELETED, change.path, zxid, change.acl, skip_acl);
             }
         }
         self.watches.begin_event();

@@ -9,8 +9,8 @@ use crate::reads;
 use crate::sessions::SessionPhase;
 use tree::{TxnDetail, TxnResult};
 use wire::{
-    Decode, ErrorCode, MultiResult, OpCode, PING_XID, Reader, ReplyHeader, SessionId, Txn, TxnHeader,
-    TxnRecord, Writer,
+    ErrorCode, MultiResult, OpCode, PING_XID, Reader, ReplyHeader, SessionId, Txn, TxnHeader, TxnRecord,
+    Writer,
 };
 
 /// Bytes of the header in front of every request.

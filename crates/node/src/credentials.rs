@@ -59,8 +59,11 @@ impl Node {
     pub(crate) fn has_required_credentials(&self, slot: u32) -> bool {
         let required = &self.config.auth.required_schemes;
         required.is_empty()
-            || self.clients.at(slot).credentials.iter().any(|credential| {
-                required.iter().any(|scheme| credential.scheme.as_deref() == Some(scheme))
-            })
+            || self
+                .clients
+                .at(slot)
+                .credentials
+                .iter()
+                .any(|credential| required.iter().any(|scheme| credential.scheme.as_deref() == Some(scheme)))
     }
 }

@@ -76,7 +76,8 @@ impl Node {
             self.close(other);
         }
         let valid = found.filter(|&s| {
-            is_password_of(session, request.password.as_deref()) && self.sessions.at(s).phase == SessionPhase::Open
+            is_password_of(session, request.password.as_deref())
+                && self.sessions.at(s).phase == SessionPhase::Open
         });
         let Some(session_slot) = valid else {
             let peer = self.clients.at(slot).peer;

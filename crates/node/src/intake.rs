@@ -23,8 +23,8 @@ const INPUT_KEEP_BYTES: usize = 4 << 10;
 
 /// The four-letter words (reference: operations §3.2); the last one is the interrupt sequence of telnet.
 const WORDS: [&[u8; 4]; 18] = [
-    b"conf", b"cons", b"crst", b"dirs", b"dump", b"envi", b"gtmk", b"hash", b"isro", b"mntr", b"ruok", b"srst",
-    b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
+    b"conf", b"cons", b"crst", b"dirs", b"dump", b"envi", b"gtmk", b"hash", b"isro", b"mntr", b"ruok",
+    b"srst", b"srvr", b"stat", b"stmk", b"wchc", b"wchp", b"wchs",
 ];
 const TELNET_INTERRUPT: &[u8; 4] = &[0xff, 0xf4, 0xff, 0xfd];
 
@@ -203,10 +203,11 @@ impl Node {
     /// Prepares a write against everything before it and puts it on its way.
     fn write(&mut self, slot: u32, request: RequestInfo, op: OpCode, body: &mut Reader<'_>) {
         let decoded = match Request::decode(op, body) {
-            Ok(decoded) => Some(decoded),
+            Ok(Request::CloseSession) => Decoded::Close,
+            Ok(decoded) => Decoded::Request(decoded),
             // An undecodable multi still takes a zxid, an undecodable single operation does not (reference:
             // client-protocol §3).
-            Err(_) if op == OpCode::Multi => None,
+            Err(_) if op == OpCode::Multi => Decoded::Undecodable,
             Err(_) => return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code())),
         };
         let conn = self.clients.at(slot);
@@ -222,10 +223,10 @@ impl Node {
             credentials: &conn.credentials,
         };
         let (projection, tree) = (&mut self.pipeline.projection, &self.tree);
-        let record = match &decoded {
-            Some(Request::CloseSession) => projection.prepare_close_session(tree, &context),
-            Some(decoded) => projection.prepare(tree, &context, decoded),
-            None => projection.prepare_error(&context, ErrorCode::MarshallingError),
+        let record = match decoded {
+            Decoded::Request(request) => projection.prepare(tree, &context, request),
+            Decoded::Close => projection.prepare_close_session(tree, &context),
+            Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
         self.stats.metrics.proposal_count += 1;
@@ -279,6 +280,13 @@ impl Node {
     }
 }
 
+/// What a write turned out to be.
+enum Decoded<'a> {
+    Request(Request<'a>),
+    Close,
+    Undecodable,
+}
+
 enum Throttled {
     /// The connection is closed.
     Stale,
@@ -293,7 +301,7 @@ fn may_ask(op: OpCode) -> bool {
 }
 
 /// Does it become a transaction?
-fn is_write(op: OpCode) -> bool {
+pub(crate) fn is_write(op: OpCode) -> bool {
     matches!(
         op,
         OpCode::Create

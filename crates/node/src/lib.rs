@@ -15,6 +15,7 @@ mod pipeline;
 mod reads;
 mod sessions;
 mod slab;
+mod standin;
 mod stats;
 mod upkeep;
 mod views;

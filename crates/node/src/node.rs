@@ -7,10 +7,11 @@ use crate::connection::{Connection, Phase, Waiting};
 use crate::io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
 use crate::pipeline::Pipeline;
 use crate::sessions::{SessionPhase, Sessions};
+use crate::standin::Recovered;
 use crate::stats::Stats;
 use crate::upkeep::{Purge, Snapshots, Sweep};
 use std::net::SocketAddr;
-use store::{DiskError, Recovered, Ticket};
+use store::{DiskError, Ticket};
 use tree::{PrepContext, SessionState, Tree};
 use wire::{Limits, SessionId};
 
@@ -317,9 +318,9 @@ impl Node {
     /// write at once.
     fn can_resume(&mut self) -> bool {
         let stalled: Vec<u32> = self.clients.stalled.iter().filter_map(|id| self.clients.find(*id)).collect();
-        stalled.into_iter().any(|slot| {
-            matches!(self.clients.at(slot).phase, Phase::Open { .. }) && !self.must_wait(slot)
-        })
+        stalled
+            .into_iter()
+            .any(|slot| matches!(self.clients.at(slot).phase, Phase::Open { .. }) && !self.must_wait(slot))
     }
 
     pub(crate) fn now_ms(&self) -> u64 {

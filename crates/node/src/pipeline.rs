@@ -13,7 +13,6 @@ use tree::Projection;
 use wire::{Encode, TxnRecord, Writer, Zxid};
 
 /// Outstanding transactions and their batches.
-#[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) projection: Projection,
     pub(crate) log: LogWriter,
@@ -123,8 +122,7 @@ impl Pipeline {
     /// Hands the filling batch to the disk if the disk is free and the batch has waited long enough or is full.
     pub(crate) fn flush(&mut self, now_us: u64, out: &mut Outputs, metrics: &mut Metrics) {
         let Some(due_us) = self.flush_at_us() else { return };
-        let full =
-            self.config.max_batch_size > 0 && self.filling.entries.len() >= self.config.max_batch_size;
+        let full = self.config.max_batch_size > 0 && self.filling.entries.len() >= self.config.max_batch_size;
         if now_us < due_us && !full {
             return;
         }

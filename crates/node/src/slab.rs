@@ -1,4 +1,4 @@
-//! Values in numbered places that are used again.
+//! Values in numbered places that are used again, and the hash function of the indexes on them.
 
 /// Values in reusable numbered places.
 #[derive(Debug)]
@@ -63,4 +63,10 @@ impl<T> Slab<T> {
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
+}
+
+/// The folded multiplication of wyhash-like functions.
+pub(crate) fn mix(v: u64) -> u64 {
+    let product = u128::from(v ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
+    (product as u64) ^ ((product >> 64) as u64)
 }

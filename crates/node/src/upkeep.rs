@@ -58,10 +58,8 @@ impl Node {
     pub(crate) fn snapshot(&mut self, out: &mut Outputs) {
         if self.pipeline.take_snapshot_due() {
             if self.snapshots.current.is_some() {
-                out.notes.push(Note {
-                    level: NoteLevel::Warn,
-                    text: "Too busy to snap, skipping".to_owned(),
-                });
+                out.notes
+                    .push(Note { level: NoteLevel::Warn, text: "Too busy to snap, skipping".to_owned() });
             } else {
                 self.snapshots.wanted = true;
             }

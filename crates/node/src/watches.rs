@@ -4,7 +4,7 @@
 //! path and that of its connection, so that firing and closing cost what they touch. Recipients come in the order in
 //! which they registered. Nothing here knows about ACLs or frames.
 
-use crate::slab::Slab;
+use crate::slab::{Slab, mix};
 use hashbrown::HashTable;
 
 /// One-shot.
@@ -396,12 +396,6 @@ fn hash_path(seed: u64, path: &str) -> u64 {
 
 fn hash_pair(seed: u64, path_id: u32, conn: u32) -> u64 {
     mix(seed ^ (u64::from(path_id) << 32) ^ u64::from(conn))
-}
-
-/// The folded multiplication of wyhash-like functions.
-pub(crate) fn mix(v: u64) -> u64 {
-    let product = u128::from(v ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
-    (product as u64) ^ ((product >> 64) as u64)
 }
 
 #[cfg(test)]

@@ -1,0 +1,4 @@
+pub struct Recovered {
+    pub tree: tree::Tree,
+    pub log: store::LogWriter,
+}
