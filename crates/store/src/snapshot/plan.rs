@@ -57,7 +57,8 @@ impl SnapshotPlan {
             let mut w = Writer::new(&mut bytes);
             w.long(self.zxid.0);
             w.int(DIGEST_VERSION);
-            w.long(digest);
+            // Apache says "none yet" for a tree without a transaction.
+            w.long(if self.zxid == Zxid::ZERO { 0 } else { digest });
             ops.extend([DiskOp::SnapshotData { bytes }, DiskOp::SnapshotSeal]);
         }
         if self.serialize_last_zxid {

@@ -172,6 +172,11 @@ impl<'s> SnapshotReader<'s> {
         Ok(())
     }
 
+    /// How much of the uncompressed stream has been consumed, in bytes.
+    pub fn position(&self) -> u64 {
+        self.base + self.pos as u64
+    }
+
     /// The file header.
     pub fn header(&self) -> SnapshotHeader {
         self.header
@@ -363,7 +368,7 @@ impl<'s> SnapshotReader<'s> {
     }
 
     fn error(&self, kind: SnapshotErrorKind) -> SnapshotError {
-        SnapshotError { offset: self.base + self.pos as u64, kind }
+        SnapshotError { offset: self.position(), kind }
     }
 
     fn decode_error(&self, error: DecodeError) -> SnapshotError {
@@ -375,7 +380,7 @@ impl fmt::Debug for SnapshotReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotReader")
             .field("header", &self.header)
-            .field("offset", &(self.base + self.pos as u64))
+            .field("offset", &self.position())
             .finish_non_exhaustive()
     }
 }

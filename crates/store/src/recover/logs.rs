@@ -1,0 +1,311 @@
+//! Replaying logs: which files, in which order, and what must follow what.
+
+use super::tail::{TailVerdict, check_start, judge_tail};
+use super::{LogDamage, LogDamageKind, Names, RecoveryError};
+use crate::{
+    Dir, Disk, DiskError, DiskFile, DiskOp, Fault, FileName, IndexLine, LogEnd, LogIndex, LogReader,
+    LogRecord, StartFault, StoreConfig, names,
+};
+use tree::Tree;
+use wire::{DIGEST_VERSION, Limits, TXN_ERROR, TxnDigest, TxnRecord, Zxid};
+
+/// How the replay went.
+pub(super) struct Replayed {
+    pub(super) tree: Tree,
+    /// To do once everything has been read.
+    pub(super) repairs: Vec<DiskOp>,
+    pub(super) notices: Vec<String>,
+    pub(super) digest_mismatches: u64,
+    /// The newest log ends exactly with a record, as after a truncation by another server: later logs were removed
+    /// on purpose.
+    pub(super) was_truncated: bool,
+}
+
+/// A log that has to be read.
+pub(super) struct LogFile {
+    pub(super) first: Zxid,
+    pub(super) file: FileName,
+    pub(super) path: String,
+    /// Size in bytes.
+    pub(super) len: u64,
+    /// Absent for logs that other servers wrote.
+    pub(super) index: Option<LogIndex>,
+}
+
+/// Applies the logs behind a snapshot.
+pub(super) struct Replay<'c> {
+    config: &'c StoreConfig,
+    limits: Limits,
+    tree: Tree,
+    /// The last transaction that is in the tree.
+    last: Zxid,
+    digests: Digests,
+    repairs: Vec<DiskOp>,
+    notices: Vec<String>,
+    was_truncated: bool,
+}
+
+impl<'c> Replay<'c> {
+    pub(super) fn new(config: &'c StoreConfig, tree: Tree, digest: Option<(Zxid, TxnDigest)>) -> Replay<'c> {
+        let mut notices = Vec::new();
+        let digests = Digests::new(&tree, digest, &mut notices);
+        Replay {
+            config,
+            limits: config.limits,
+            last: tree.last_zxid(),
+            tree,
+            digests,
+            repairs: Vec::new(),
+            notices,
+            was_truncated: false,
+        }
+    }
+
+    /// Reads every log that may hold transactions behind the tree's.
+    pub(super) fn run(mut self, disk: &mut dyn Disk, names: &Names) -> Result<Replayed, RecoveryError> {
+        let mut logs = needed_logs(disk, names, self.last)?;
+        self.drop_empty_newest(disk, &mut logs)?;
+        for log in &logs {
+            self.read_log(disk, log)?;
+        }
+        self.digests.finish(&mut self.notices);
+        Ok(Replayed {
+            tree: self.tree,
+            repairs: self.repairs,
+            notices: self.notices,
+            digest_mismatches: self.digests.mismatches,
+            was_truncated: self.was_truncated,
+        })
+    }
+
+    /// A crash may leave logs that never got as far as their header (ZOOKEEPER-2332, ZOOKEEPER-1621).
+    fn drop_empty_newest(&mut self, disk: &mut dyn Disk, logs: &mut Vec<LogFile>) -> Result<(), DiskError> {
+        while let Some(log) = logs.last()
+            && check_start(disk, log)?
+        {
+            self.notices.push(format!(
+                "Delete empty tail log file to recover from corruption file: {} ({} bytes)",
+                log.path, log.len
+            ));
+            self.repairs.push(DiskOp::Remove { file: log.file.clone() });
+            self.repairs.push(DiskOp::Remove { file: names::index_file(log.first) });
+            logs.pop();
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self, disk: &mut dyn Disk, log: &LogFile) -> Result<(), RecoveryError> {
+        let end = self.read_records(disk, log)?;
+        let verdict = judge_tail(disk, log, &end, self.last, self.limits)?;
+        let end = end.offset();
+        match verdict {
+            TailVerdict::Damage(kind) => return Err(damage(log, end, self.last, kind)),
+            TailVerdict::Clean => {}
+            TailVerdict::Torn { what } => self.notices.push(format!(
+                "{} ends at byte {end} with a record that was not completely written ({what}): it was never acknowledged and \
+                 is ignored",
+                log.path
+            )),
+            TailVerdict::TornAndConfusing { what } => {
+                self.notices.push(format!(
+                    "{} ends at byte {end} with a batch that was not completely written ({what}): it was never acknowledged \
+                     and is cut off",
+                    log.path
+                ));
+                for len in [end, log.len] {
+                    self.repairs.push(DiskOp::SetLen { file: log.file.clone(), len });
+                }
+            }
+            TailVerdict::TruncatedElsewhere => self.notices.push(format!(
+                "{} was cut behind transaction {} by another server",
+                log.path, self.last
+            )),
+        }
+        self.was_truncated = log.len == end && self.config.prealloc_bytes > 0;
+        self.renew_index(disk, log, end)?;
+        Ok(())
+    }
+
+    /// Applies what is new in the file; says how the records end.
+    fn read_records(&mut self, disk: &mut dyn Disk, log: &LogFile) -> Result<LogEnd, RecoveryError> {
+        let mut source = DiskFile::new(disk, log.file.clone());
+        let mut reader = match LogReader::open(&mut source, self.limits) {
+            Ok(reader) => reader,
+            Err(StartFault::Disk(error)) => return Err(error.into()),
+            Err(fault) => return Err(damage(log, 0, self.last, LogDamageKind::Start(fault))),
+        };
+        while let Some(record) = reader.next_record()? {
+            match record.txn(self.limits) {
+                Ok(txn) => self.take(log, &record, &txn)?,
+                Err(error) => {
+                    return Ok(LogEnd::Fault { offset: record.offset, fault: Fault::BadTxn(error) });
+                }
+            }
+        }
+        Ok(reader.end().cloned().unwrap_or(LogEnd::Clean { offset: log.len }))
+    }
+
+    /// Applies a record if it is the next one, and skips it if the tree has it.
+    fn take(
+        &mut self,
+        log: &LogFile,
+        record: &LogRecord<'_>,
+        txn: &TxnRecord<'_>,
+    ) -> Result<(), RecoveryError> {
+        let zxid = txn.header.zxid;
+        if zxid < self.last || (zxid == self.last && (self.is_base() || txn.header.txn_type == TXN_ERROR)) {
+            // Apache can log an error with the zxid before it (reference: storage-formats §3, "Errors in the log").
+            if zxid < self.last && !self.is_base() {
+                return Err(damage(log, record.offset, self.last, LogDamageKind::Gap { found: zxid }));
+            }
+            return Ok(());
+        }
+        if !follows(self.last, zxid) {
+            return Err(damage(log, record.offset, self.last, LogDamageKind::Gap { found: zxid }));
+        }
+        self.tree.apply(&txn.header, &txn.txn, &mut |_| {});
+        self.last = zxid;
+        self.digests.check(&self.tree, zxid, txn.digest.as_ref(), &mut self.notices);
+        Ok(())
+    }
+
+    /// Has nothing been replayed yet?
+    fn is_base(&self) -> bool {
+        !self.digests.started
+    }
+
+    /// What has been read well is known to be there from now on.
+    fn renew_index(&mut self, disk: &mut dyn Disk, log: &LogFile, end: u64) -> Result<(), DiskError> {
+        let known = log.index.as_ref().map_or(0, LogIndex::end);
+        if known == end || !self.config.force_sync || end <= crate::LOG_HEADER_LEN {
+            return Ok(());
+        }
+        let mut index = log.index.clone().unwrap_or_default();
+        if known > end {
+            index.lines.clear();
+        }
+        let from = index.end();
+        let first = index.last_zxid().map_or(log.first, Zxid::next);
+        let crc = crc_of(disk, &log.file, from, end)?;
+        index.lines.push(IndexLine { first: first.min(self.last), last: self.last, end, crc });
+        let file = names::index_file(log.first);
+        let temporary = FileName::new(Dir::Log, format!("tmp-{}", file.name));
+        let bytes = index.to_bytes(log.first);
+        self.repairs.extend([
+            DiskOp::Sync { file: log.file.clone() },
+            DiskOp::Create { file: temporary.clone() },
+            DiskOp::WriteAt { file: temporary.clone(), offset: 0, bytes },
+            DiskOp::Sync { file: temporary.clone() },
+            DiskOp::Close { file: temporary.clone() },
+            DiskOp::Rename { from: temporary, to: file },
+        ]);
+        Ok(())
+    }
+}
+
+/// All logs from the first one that may reach beyond `last` (reference: storage-formats §2.2). A log that is followed by
+/// one named after the very next transaction cannot, and is left alone: damage in it harms nobody.
+fn needed_logs(disk: &mut dyn Disk, names: &Names, last: Zxid) -> Result<Vec<LogFile>, DiskError> {
+    let next = last.next();
+    let from = names.logs.partition_point(|(first, ..)| *first <= next).saturating_sub(1);
+    let mut out = Vec::new();
+    for (first, file, len) in &names.logs[from..] {
+        let index = match names.indexes.contains(first) {
+            true => Some(LogIndex::load(disk, *first)?),
+            false => None,
+        };
+        out.push(LogFile { first: *first, path: disk.path(file), file: file.clone(), len: *len, index });
+    }
+    Ok(out)
+}
+
+/// The next number, or the first one of a later epoch.
+fn follows(last: Zxid, zxid: Zxid) -> bool {
+    zxid == last.next() || (zxid.epoch() > last.epoch() && zxid.counter() <= 1)
+}
+
+fn damage(log: &LogFile, offset: u64, last_good: Zxid, kind: LogDamageKind) -> RecoveryError {
+    RecoveryError::Log(LogDamage { path: log.path.clone(), offset, last_good, kind })
+}
+
+pub(super) fn crc_of(disk: &mut dyn Disk, file: &FileName, from: u64, end: u64) -> Result<u32, DiskError> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut block = vec![0; 1 << 20];
+    let mut at = from;
+    while at < end {
+        let want = block.len().min((end - at) as usize);
+        match disk.read_at(file, at, &mut block[..want])? {
+            0 => break,
+            n => {
+                hasher.update(&block[..n]);
+                at += n as u64;
+            }
+        }
+    }
+    Ok(hasher.finalize())
+}
+
+/// Compares the digests in the records with the tree's (reference: storage-formats §5, "Comparison").
+struct Digests {
+    enabled: bool,
+    /// Of the snapshot: nothing is compared until the transaction with that zxid has been applied.
+    pending: Option<(Zxid, TxnDigest)>,
+    mismatches: u64,
+    started: bool,
+}
+
+impl Digests {
+    fn new(tree: &Tree, pending: Option<(Zxid, TxnDigest)>, notices: &mut Vec<String>) -> Digests {
+        let enabled = tree.config().digest_enabled;
+        let mut digests =
+            Digests { enabled, pending: pending.filter(|_| enabled), mismatches: 0, started: false };
+        digests.check_pending(tree, tree.last_zxid(), notices);
+        digests
+    }
+
+    fn check(&mut self, tree: &Tree, zxid: Zxid, digest: Option<&TxnDigest>, notices: &mut Vec<String>) {
+        self.started = true;
+        if self.pending.is_some() {
+            return self.check_pending(tree, zxid, notices);
+        }
+        if let Some(digest) = digest.filter(|digest| self.enabled && digest.version == DIGEST_VERSION) {
+            self.compare(tree, zxid, digest, notices);
+        }
+    }
+
+    fn check_pending(&mut self, tree: &Tree, zxid: Zxid, notices: &mut Vec<String>) {
+        match self.pending {
+            Some((at, digest)) if at == zxid => {
+                self.pending = None;
+                if digest.version == DIGEST_VERSION {
+                    self.compare(tree, zxid, &digest, notices);
+                }
+            }
+            Some((at, _)) if at < zxid => {
+                self.pending = None;
+                notices.push(format!("The txn {at} of snapshot digest does not exist."));
+            }
+            _ => {}
+        }
+    }
+
+    fn compare(&mut self, tree: &Tree, zxid: Zxid, digest: &TxnDigest, notices: &mut Vec<String>) {
+        if tree.check_digest(digest) {
+            return;
+        }
+        self.mismatches += 1;
+        if self.mismatches == 1 {
+            notices.push(format!(
+                "First digest mismatch on txn: {zxid}, expected digest is {}, actual digest is {}",
+                digest.tree_digest,
+                tree.digest()
+            ));
+        }
+    }
+
+    fn finish(&self, notices: &mut Vec<String>) {
+        if let Some((zxid, _)) = self.pending {
+            notices.push(format!("The logs do not reach the snapshot digest zxid {zxid}"));
+        }
+    }
+}
