@@ -9,6 +9,7 @@
 //! [`key::Kind`] and setter → [`checks`] (what must fit together) → [`Config`].
 
 mod checks;
+mod convert;
 pub mod document;
 mod error;
 mod jvm_flags;

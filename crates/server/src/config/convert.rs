@@ -1,0 +1,140 @@
+//! From the configuration to the settings of the crates below.
+
+use super::{Config, DigestAlgorithm};
+use node::{
+    AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
+    SweepConfig,
+};
+
+impl Config {
+    /// The settings of the node. What the configuration does not know keeps the node's default.
+    pub fn node_config(&self) -> NodeConfig {
+        let defaults = NodeConfig::default();
+        let jute_max_buffer = size(self.storage.jute_max_buffer);
+        NodeConfig {
+            server_id: 1,
+            tick_time_ms: self.sessions.tick_time_ms,
+            min_session_timeout_ms: self.sessions.min_ms(),
+            max_session_timeout_ms: self.sessions.max_ms(),
+            jute_max_buffer,
+            limits: wire::Limits::new(jute_max_buffer, size(self.storage.jute_extra_bytes())),
+            local_sessions_enabled: false,
+            local_sessions_upgrading_enabled: false,
+            connections: ConnectionLimits {
+                per_address_max: size(self.listen.max_client_cnxns),
+                total_max: size(self.listen.max_cnxns),
+                sessionless_timeout_ms: size(self.listen.sessionless_timeout_ms) as u64,
+                throttle: self.connection_throttle(),
+                ..defaults.connections
+            },
+            requests: self.request_limits(),
+            auth: self.auth_config(),
+            sweep: SweepConfig {
+                check_interval_ms: size(self.tree.container_check_interval_ms) as u64,
+                max_per_minute: u32::try_from(self.tree.container_max_per_minute).unwrap_or(1),
+                max_never_used_interval_ms: self.tree.container_max_never_used_ms,
+            },
+            batch: BatchConfig {
+                flush_delay_ms: u64::try_from(self.storage.flush_delay_ms).unwrap_or(0),
+                max_batch_size: size(self.storage.max_batch_size),
+            },
+            purge: (self.operations.purge_interval_ms > 0).then_some(PurgeConfig {
+                retain_count: size(self.operations.snap_retain_count),
+                interval_ms: self.operations.purge_interval_ms,
+            }),
+        }
+    }
+
+    fn connection_throttle(&self) -> ConnectionThrottle {
+        let throttle = &self.throttle;
+        ConnectionThrottle {
+            tokens: throttle.tokens,
+            fill_time_ms: throttle.fill_time_ms,
+            fill_count: throttle.fill_count,
+            freeze_time_ms: throttle.freeze_time_ms,
+            drop_increase: throttle.drop_increase,
+            drop_decrease: throttle.drop_decrease,
+            decrease_ratio: throttle.decrease_ratio,
+            weight_enabled: throttle.weight_enabled,
+            global_session_weight: throttle.global_weight,
+            local_session_weight: throttle.local_weight,
+            renew_session_weight: throttle.renew_weight,
+        }
+    }
+
+    fn request_limits(&self) -> RequestLimits {
+        let requests = &self.requests;
+        RequestLimits {
+            global_outstanding_max: size(requests.global_outstanding_limit),
+            throttle_max: size(requests.throttle_max_requests),
+            drop_stale: requests.throttle_drop_stale,
+            stale_latency_check: requests.stale_latency_check,
+            throttled_op_wait_ms: size(requests.throttled_op_wait_ms) as u64,
+            large_threshold: usize::try_from(requests.large_request_threshold).ok(),
+            large_bytes_max: size(requests.large_request_max_bytes),
+        }
+    }
+
+    fn auth_config(&self) -> AuthConfig {
+        let auth = &self.auth;
+        AuthConfig {
+            digest_enabled: auth.digest_enabled,
+            digest_algorithm: auth.digest_algorithm.jca_name().to_owned(),
+            super_digest: auth.super_digest.clone(),
+            required_schemes: if auth.enforce_enabled { auth.enforce_schemes.clone() } else { Vec::new() },
+        }
+    }
+}
+
+impl DigestAlgorithm {
+    /// The name Java's cryptography knows it by.
+    pub fn jca_name(self) -> &'static str {
+        match self {
+            DigestAlgorithm::Sha1 => "SHA1",
+            DigestAlgorithm::Md5 => "MD5",
+            DigestAlgorithm::Sha256 => "SHA-256",
+            DigestAlgorithm::Sha384 => "SHA-384",
+            DigestAlgorithm::Sha512 => "SHA-512",
+            DigestAlgorithm::Sha3_256 => "SHA3-256",
+            DigestAlgorithm::Sha3_512 => "SHA3-512",
+        }
+    }
+}
+
+/// Less than nothing is nothing: Apache's limits are off at 0 and below.
+fn size(number: i32) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_nodes_defaults() {
+        assert_eq!(Config::default().node_config(), NodeConfig::default());
+    }
+
+    #[test]
+    fn limits_below_zero_are_off() {
+        let mut config = Config::default();
+        config.listen.max_client_cnxns = -1;
+        config.requests.large_request_threshold = -1;
+        config.requests.throttled_op_wait_ms = -5;
+        let node = config.node_config();
+        assert_eq!((node.connections.per_address_max, node.requests.large_threshold), (0, None));
+        assert_eq!(node.requests.throttled_op_wait_ms, 0);
+    }
+
+    #[test]
+    fn purging_and_enforced_schemes_are_off_unless_asked_for() {
+        let mut config = Config::default();
+        config.auth.enforce_schemes = vec!["ip".to_owned()];
+        assert!(config.node_config().auth.required_schemes.is_empty());
+        config.auth.enforce_enabled = true;
+        config.operations.purge_interval_ms = 5;
+        let node = config.node_config();
+        assert_eq!(node.auth.required_schemes, ["ip"]);
+        assert_eq!(node.purge, Some(PurgeConfig { retain_count: 3, interval_ms: 5 }));
+    }
+}
