@@ -18,11 +18,14 @@ mod clock;
 pub mod config;
 mod disk;
 mod event_loop;
+pub mod flw;
+pub mod logging;
 mod machine;
 mod net;
 mod stop;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod utc;
 
 pub use clock::Clock;
 pub use disk::files::{DiskCounters, FileDisk, FilesConfig};

@@ -1,0 +1,165 @@
+//! `dump`, `hash` and the watch lists.
+
+use super::text::java_address;
+use crate::utc::java_date;
+use node::{DigestEntry, Expiring, WatchSummary};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use wire::SessionId;
+
+/// What `dump` shows.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Dump {
+    /// Sessions by the time they expire, soonest first.
+    pub sessions: Vec<Expiring<SessionId>>,
+    /// The ephemeral nodes of each session that has any.
+    pub ephemerals: BTreeMap<SessionId, Vec<String>>,
+    /// Connections by the time they are looked at for idleness, soonest first; a connection without a session has id 0.
+    pub connections: Vec<Expiring<(SocketAddr, SessionId)>>,
+}
+
+/// Sessions, ephemeral nodes and connections.
+pub fn dump(view: &Dump) -> String {
+    let mut text = String::from("SessionTracker dump:\n");
+    groups(&mut text, "Session", &view.sessions, |session| format!("0x{:x}", session.0));
+    text.push_str("ephemeral nodes dump:\n");
+    let _ = writeln!(text, "Sessions with Ephemerals ({}):", view.ephemerals.len());
+    for (session, paths) in &view.ephemerals {
+        let _ = writeln!(text, "0x{:x}:", session.0);
+        for path in paths {
+            let _ = writeln!(text, "\t{path}");
+        }
+    }
+    text.push_str("Connections dump:\n");
+    groups(&mut text, "Connections", &view.connections, |(peer, session)| {
+        format!("ip: {} sessionId: 0x{:x}", java_address(*peer), session.0)
+    });
+    text
+}
+
+fn groups<T>(text: &mut String, what: &str, groups: &[Expiring<T>], line: impl Fn(&T) -> String) {
+    let all: usize = groups.iter().map(|group| group.items.len()).sum();
+    let _ = writeln!(text, "{what} Sets ({})/({all}):", groups.len());
+    for group in groups {
+        let _ = writeln!(text, "{} expire at {}:", group.items.len(), java_date(group.wall_ms));
+        for item in &group.items {
+            let _ = writeln!(text, "\t{}", line(item));
+        }
+    }
+}
+
+/// The digests of the tree that were kept, oldest first.
+pub fn hash<'a>(digests: impl IntoIterator<Item = &'a DigestEntry>) -> String {
+    let mut text = String::new();
+    for entry in digests {
+        let _ = writeln!(text, "{:x}: {}", entry.zxid.0, entry.digest);
+    }
+    text
+}
+
+/// How many watches there are.
+pub fn wchs(summary: &WatchSummary) -> String {
+    let WatchSummary { connections, paths, watches } = summary;
+    format!("{connections} connections watching {paths} paths\nTotal watches:{watches}\n")
+}
+
+/// The watched paths of each session.
+pub fn wchc(watches: &BTreeMap<SessionId, Vec<String>>) -> String {
+    let mut text = String::new();
+    for (session, paths) in watches {
+        let _ = writeln!(text, "0x{:x}", session.0);
+        for path in paths {
+            let _ = writeln!(text, "\t{path}");
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// The watching sessions of each path.
+pub fn wchp(watches: &BTreeMap<String, Vec<SessionId>>) -> String {
+    let mut text = String::new();
+    for (path, sessions) in watches {
+        let _ = writeln!(text, "{path}");
+        for session in sessions {
+            let _ = writeln!(text, "\t0x{:x}", session.0);
+        }
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Zxid;
+
+    const A: SessionId = SessionId(0x100_0023_6464_0000);
+    const B: SessionId = SessionId(0x100_0023_6464_0001);
+
+    #[test]
+    fn dump_of_an_idle_server() {
+        let connection = ("127.0.0.1:50402".parse().unwrap(), SessionId(0));
+        let view = Dump {
+            connections: vec![Expiring { wall_ms: 1_795_549_392_000, items: vec![connection] }],
+            ..Dump::default()
+        };
+        assert_eq!(
+            dump(&view),
+            "SessionTracker dump:\nSession Sets (0)/(0):\nephemeral nodes dump:\nSessions with Ephemerals (0):\n\
+             Connections dump:\nConnections Sets (1)/(1):\n1 expire at Tue Nov 24 19:43:12 UTC 2026:\n\
+             \tip: /127.0.0.1:50402 sessionId: 0x0\n"
+        );
+    }
+
+    #[test]
+    fn dump_of_a_busy_server() {
+        let view = Dump {
+            sessions: vec![
+                Expiring { wall_ms: 1_795_549_388_000, items: vec![B] },
+                Expiring { wall_ms: 1_795_549_408_000, items: vec![A] },
+            ],
+            ephemerals: BTreeMap::from([
+                (A, vec!["/app/eph".to_owned(), "/app/eph2".to_owned()]),
+                (B, vec!["/beph".to_owned()]),
+            ]),
+            connections: vec![],
+        };
+        assert_eq!(
+            dump(&view),
+            "SessionTracker dump:\nSession Sets (2)/(2):\n1 expire at Tue Nov 24 19:43:08 UTC 2026:\n\
+             \t0x100002364640001\n1 expire at Tue Nov 24 19:43:28 UTC 2026:\n\t0x100002364640000\n\
+             ephemeral nodes dump:\nSessions with Ephemerals (2):\n0x100002364640000:\n\t/app/eph\n\t/app/eph2\n\
+             0x100002364640001:\n\t/beph\nConnections dump:\nConnections Sets (0)/(0):\n"
+        );
+    }
+
+    #[test]
+    fn digests_are_hexadecimal_zxids_and_decimal_sums() {
+        let digests = [
+            DigestEntry { zxid: Zxid(0x80), digest: 19_926_976_794 },
+            DigestEntry { zxid: Zxid(0x1_0000_0000), digest: -5 },
+        ];
+        assert_eq!(hash(&digests), "80: 19926976794\n100000000: -5\n");
+        assert_eq!(hash(&[]), "");
+    }
+
+    #[test]
+    fn watches_by_number_by_session_and_by_path() {
+        let summary = WatchSummary { connections: 2, paths: 2, watches: 3 };
+        assert_eq!(wchs(&summary), "2 connections watching 2 paths\nTotal watches:3\n");
+        let paths = |list: &[&str]| list.iter().map(|path| (*path).to_owned()).collect::<Vec<String>>();
+        let by_session = BTreeMap::from([(A, paths(&["/app/n1"])), (B, paths(&["/app/n1", "/none"]))]);
+        assert_eq!(
+            wchc(&by_session),
+            "0x100002364640000\n\t/app/n1\n0x100002364640001\n\t/app/n1\n\t/none\n\n"
+        );
+        let by_path = BTreeMap::from([("/app/n1".to_owned(), vec![A, B]), ("/none".to_owned(), vec![B])]);
+        assert_eq!(
+            wchp(&by_path),
+            "/app/n1\n\t0x100002364640000\n\t0x100002364640001\n/none\n\t0x100002364640001\n\n"
+        );
+        assert_eq!((wchc(&BTreeMap::new()), wchp(&BTreeMap::new())), ("\n".to_owned(), "\n".to_owned()));
+    }
+}
