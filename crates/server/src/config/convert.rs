@@ -1,10 +1,14 @@
 //! From the configuration to the settings of the crates below.
 
-use super::{Config, DigestAlgorithm};
+use super::Config;
 use node::{
     AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
     SweepConfig,
 };
+use store::StoreConfig;
+use tree::TreeConfig;
+use tree::auth::{DigestScheme, Schemes};
+use wire::Limits;
 
 impl Config {
     /// The settings of the node. What the configuration does not know keeps the node's default.
@@ -17,7 +21,7 @@ impl Config {
             min_session_timeout_ms: self.sessions.min_ms(),
             max_session_timeout_ms: self.sessions.max_ms(),
             jute_max_buffer,
-            limits: wire::Limits::new(jute_max_buffer, size(self.storage.jute_extra_bytes())),
+            limits: self.limits(),
             local_sessions_enabled: false,
             local_sessions_upgrading_enabled: false,
             connections: ConnectionLimits {
@@ -38,6 +42,7 @@ impl Config {
                 flush_delay_ms: u64::try_from(self.storage.flush_delay_ms).unwrap_or(0),
                 max_batch_size: size(self.storage.max_batch_size),
             },
+            store: self.store_config(),
             purge: (self.operations.purge_interval_ms > 0).then_some(PurgeConfig {
                 retain_count: size(self.operations.snap_retain_count),
                 interval_ms: self.operations.purge_interval_ms,
@@ -78,27 +83,54 @@ impl Config {
     fn auth_config(&self) -> AuthConfig {
         let auth = &self.auth;
         AuthConfig {
-            digest_enabled: auth.digest_enabled,
-            digest_algorithm: auth.digest_algorithm.jca_name().to_owned(),
-            super_digest: auth.super_digest.clone(),
             required_schemes: if auth.enforce_enabled { auth.enforce_schemes.clone() } else { Vec::new() },
         }
     }
-}
 
-impl DigestAlgorithm {
-    /// The name Java's cryptography knows it by.
-    pub fn jca_name(self) -> &'static str {
-        match self {
-            DigestAlgorithm::Sha1 => "SHA1",
-            DigestAlgorithm::Md5 => "MD5",
-            DigestAlgorithm::Sha256 => "SHA-256",
-            DigestAlgorithm::Sha384 => "SHA-384",
-            DigestAlgorithm::Sha512 => "SHA-512",
-            DigestAlgorithm::Sha3_256 => "SHA3-256",
-            DigestAlgorithm::Sha3_512 => "SHA3-512",
+    /// The settings of logs, snapshots and recovery.
+    pub fn store_config(&self) -> StoreConfig {
+        let storage = &self.storage;
+        StoreConfig {
+            prealloc_bytes: bytes(storage.prealloc_kb),
+            txn_log_size_limit_bytes: bytes(storage.txn_log_size_limit_kb),
+            snap_count: u64::try_from(storage.snap_count).unwrap_or(2),
+            snap_size_limit_bytes: bytes(storage.snap_size_limit_kb),
+            compression: storage.compression,
+            serialize_last_zxid: storage.serialize_last_zxid,
+            digest_enabled: self.tree.digest_enabled,
+            force_sync: storage.force_sync,
+            snapshot_trust_empty: storage.snapshot_trust_empty,
+            db_autocreate: storage.db_autocreate,
+            extended_types: self.tree.extended_types,
+            limits: self.limits(),
         }
     }
+
+    /// The settings of the tree. `hash_seed` should be unpredictable; it is invisible from outside.
+    pub fn tree_config(&self, hash_seed: u64) -> TreeConfig {
+        let (tree, auth) = (&self.tree, &self.auth);
+        let digest =
+            DigestScheme { algorithm: auth.digest_algorithm, super_digest: auth.super_digest.clone() };
+        TreeConfig {
+            digest_enabled: tree.digest_enabled,
+            extended_types: tree.extended_types,
+            emulate_353_ttl: tree.emulate_353_ttl,
+            enforce_quota: tree.enforce_quota,
+            skip_acl: tree.skip_acl,
+            reconfig_enabled: self.ensemble.reconfig_enabled,
+            hash_seed,
+            schemes: Schemes { digest: auth.digest_enabled.then_some(digest) },
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::new(size(self.storage.jute_max_buffer), size(self.storage.jute_extra_bytes()))
+    }
+}
+
+/// KiB as bytes; less than nothing is nothing, which means off.
+fn bytes(kib: i64) -> u64 {
+    u64::try_from(kib).unwrap_or(0).saturating_mul(1024)
 }
 
 /// Less than nothing is nothing: Apache's limits are off at 0 and below.
@@ -111,8 +143,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_the_nodes_defaults() {
-        assert_eq!(Config::default().node_config(), NodeConfig::default());
+    fn the_defaults_are_the_defaults_of_the_crates_below() {
+        let config = Config::default();
+        assert_eq!(config.node_config(), NodeConfig::default());
+        assert_eq!(config.store_config(), StoreConfig::default());
+        assert_eq!(format!("{:?}", config.tree_config(0)), format!("{:?}", TreeConfig::default()));
     }
 
     #[test]
@@ -124,6 +159,27 @@ mod tests {
         let node = config.node_config();
         assert_eq!((node.connections.per_address_max, node.requests.large_threshold), (0, None));
         assert_eq!(node.requests.throttled_op_wait_ms, 0);
+    }
+
+    #[test]
+    fn kibibytes_become_bytes_and_minus_one_becomes_off() {
+        let mut config = Config::default();
+        config.storage.prealloc_kb = 64;
+        config.storage.snap_size_limit_kb = -1;
+        config.storage.txn_log_size_limit_kb = i64::MAX / 1024;
+        let store = config.store_config();
+        assert_eq!((store.prealloc_bytes, store.snap_size_limit_bytes), (65_536, 0));
+        assert_eq!(store.txn_log_size_limit_bytes, i64::MAX as u64 / 1024 * 1024);
+    }
+
+    #[test]
+    fn the_digest_scheme_may_be_off() {
+        let mut config = Config::default();
+        config.auth.super_digest = Some("super:x".to_owned());
+        let digest = config.tree_config(0).schemes.digest.unwrap();
+        assert_eq!(digest.super_digest.as_deref(), Some("super:x"));
+        config.auth.digest_enabled = false;
+        assert!(config.tree_config(0).schemes.digest.is_none());
     }
 
     #[test]

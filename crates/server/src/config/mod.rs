@@ -27,8 +27,7 @@ mod tests;
 pub use error::{ConfigError, Notice, Origin};
 pub use jvm_flags::{properties as jvm_properties, property as jvm_property};
 pub use settings::{
-    Auth, ConnectionThrottle, DigestAlgorithm, Ensemble, Listen, Operations, Requests, Sessions, Storage,
-    TreeSettings,
+    Auth, ConnectionThrottle, Ensemble, Listen, Operations, Requests, Sessions, Storage, TreeSettings,
 };
 
 use std::path::{Path, PathBuf};

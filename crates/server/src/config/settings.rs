@@ -3,6 +3,7 @@
 use super::members::Members;
 use std::path::PathBuf;
 use store::Compression;
+use tree::auth::DigestAlgorithm;
 
 /// Where clients connect, and how many may.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -285,26 +286,6 @@ impl Default for ConnectionThrottle {
     }
 }
 
-/// The hash of digest credentials (reference: security §1.9).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum DigestAlgorithm {
-    /// The default.
-    #[default]
-    Sha1,
-    /// MD5.
-    Md5,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-    /// SHA3-256.
-    Sha3_256,
-    /// SHA3-512.
-    Sha3_512,
-}
-
 /// Who a client is and what it must prove.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Auth {
@@ -329,7 +310,7 @@ impl Default for Auth {
         Auth {
             digest_enabled: true,
             super_digest: None,
-            digest_algorithm: DigestAlgorithm::Sha1,
+            digest_algorithm: DigestAlgorithm::default(),
             enforce_enabled: false,
             enforce_schemes: Vec::new(),
             require_sasl: false,

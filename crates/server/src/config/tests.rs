@@ -3,6 +3,7 @@
 use super::key::{Class, Kind, Verdict};
 use super::*;
 use log::Level;
+use tree::auth::DigestAlgorithm;
 
 /// A file that starts: the lines given, after the least one needs.
 fn text(lines: &str) -> String {

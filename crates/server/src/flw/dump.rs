@@ -3,7 +3,6 @@
 use super::text::java_address;
 use crate::utc::java_date;
 use node::{DigestEntry, Expiring, WatchSummary};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use wire::SessionId;
@@ -14,7 +13,7 @@ pub struct Dump {
     /// Sessions by the time they expire, soonest first.
     pub sessions: Vec<Expiring<SessionId>>,
     /// The ephemeral nodes of each session that has any.
-    pub ephemerals: BTreeMap<SessionId, Vec<String>>,
+    pub ephemerals: Vec<(SessionId, Vec<String>)>,
     /// Connections by the time they are looked at for idleness, soonest first; a connection without a session has id 0.
     pub connections: Vec<Expiring<(SocketAddr, SessionId)>>,
 }
@@ -50,7 +49,7 @@ fn groups<T>(text: &mut String, what: &str, groups: &[Expiring<T>], line: impl F
 }
 
 /// The digests of the tree that were kept, oldest first.
-pub fn hash<'a>(digests: impl IntoIterator<Item = &'a DigestEntry>) -> String {
+pub fn hash(digests: impl IntoIterator<Item = DigestEntry>) -> String {
     let mut text = String::new();
     for entry in digests {
         let _ = writeln!(text, "{:x}: {}", entry.zxid.0, entry.digest);
@@ -65,7 +64,7 @@ pub fn wchs(summary: &WatchSummary) -> String {
 }
 
 /// The watched paths of each session.
-pub fn wchc(watches: &BTreeMap<SessionId, Vec<String>>) -> String {
+pub fn wchc(watches: &[(SessionId, Vec<&str>)]) -> String {
     let mut text = String::new();
     for (session, paths) in watches {
         let _ = writeln!(text, "0x{:x}", session.0);
@@ -78,7 +77,7 @@ pub fn wchc(watches: &BTreeMap<SessionId, Vec<String>>) -> String {
 }
 
 /// The watching sessions of each path.
-pub fn wchp(watches: &BTreeMap<String, Vec<SessionId>>) -> String {
+pub fn wchp(watches: &[(&str, Vec<SessionId>)]) -> String {
     let mut text = String::new();
     for (path, sessions) in watches {
         let _ = writeln!(text, "{path}");
@@ -120,10 +119,10 @@ mod tests {
                 Expiring { wall_ms: 1_795_549_388_000, items: vec![B] },
                 Expiring { wall_ms: 1_795_549_408_000, items: vec![A] },
             ],
-            ephemerals: BTreeMap::from([
+            ephemerals: vec![
                 (A, vec!["/app/eph".to_owned(), "/app/eph2".to_owned()]),
                 (B, vec!["/beph".to_owned()]),
-            ]),
+            ],
             connections: vec![],
         };
         assert_eq!(
@@ -141,25 +140,24 @@ mod tests {
             DigestEntry { zxid: Zxid(0x80), digest: 19_926_976_794 },
             DigestEntry { zxid: Zxid(0x1_0000_0000), digest: -5 },
         ];
-        assert_eq!(hash(&digests), "80: 19926976794\n100000000: -5\n");
-        assert_eq!(hash(&[]), "");
+        assert_eq!(hash(digests), "80: 19926976794\n100000000: -5\n");
+        assert_eq!(hash([]), "");
     }
 
     #[test]
     fn watches_by_number_by_session_and_by_path() {
         let summary = WatchSummary { connections: 2, paths: 2, watches: 3 };
         assert_eq!(wchs(&summary), "2 connections watching 2 paths\nTotal watches:3\n");
-        let paths = |list: &[&str]| list.iter().map(|path| (*path).to_owned()).collect::<Vec<String>>();
-        let by_session = BTreeMap::from([(A, paths(&["/app/n1"])), (B, paths(&["/app/n1", "/none"]))]);
+        let by_session = [(A, vec!["/app/n1"]), (B, vec!["/app/n1", "/none"])];
         assert_eq!(
             wchc(&by_session),
             "0x100002364640000\n\t/app/n1\n0x100002364640001\n\t/app/n1\n\t/none\n\n"
         );
-        let by_path = BTreeMap::from([("/app/n1".to_owned(), vec![A, B]), ("/none".to_owned(), vec![B])]);
+        let by_path = [("/app/n1", vec![A, B]), ("/none", vec![B])];
         assert_eq!(
             wchp(&by_path),
             "/app/n1\n\t0x100002364640000\n\t0x100002364640001\n/none\n\t0x100002364640001\n\n"
         );
-        assert_eq!((wchc(&BTreeMap::new()), wchp(&BTreeMap::new())), ("\n".to_owned(), "\n".to_owned()));
+        assert_eq!((wchc(&[]), wchp(&[])), ("\n".to_owned(), "\n".to_owned()));
     }
 }

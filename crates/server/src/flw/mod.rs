@@ -7,6 +7,7 @@
 //! by the caller; here is only what they answer.
 
 mod conf;
+mod desk;
 mod dump;
 pub mod facts;
 mod mntr;
@@ -14,6 +15,7 @@ mod stat;
 mod text;
 
 pub use conf::{conf, dirs, envi};
+pub use desk::{Answer, Desk};
 pub use dump::{Dump, dump, hash, wchc, wchp, wchs};
 pub use mntr::{Monitor, NamespaceTraffic, QuotaGauges, mntr};
 pub use stat::{cons, srvr, stat};

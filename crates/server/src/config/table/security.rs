@@ -5,7 +5,7 @@ use crate::config::key::Class::{Property, System};
 use crate::config::key::Kind::{Family, Switch, Text, Unread};
 use crate::config::key::Verdict::{Honoured, Later};
 use crate::config::key::{Key, Trouble};
-use crate::config::settings::DigestAlgorithm;
+use tree::auth::DigestAlgorithm;
 
 const SASL: &str = "SASL";
 const KERBEROS: &str = "Kerberos";
@@ -107,19 +107,11 @@ fn super_digest(config: &mut Config, value: &str) -> Result<(), Trouble> {
 }
 
 fn digest_algorithm(config: &mut Config, value: &str) -> Result<(), Trouble> {
-    config.auth.digest_algorithm = match value.to_ascii_uppercase().as_str() {
-        "SHA1" | "SHA-1" | "SHA" => DigestAlgorithm::Sha1,
-        "MD5" => DigestAlgorithm::Md5,
-        "SHA-256" => DigestAlgorithm::Sha256,
-        "SHA-384" => DigestAlgorithm::Sha384,
-        "SHA-512" => DigestAlgorithm::Sha512,
-        "SHA3-256" => DigestAlgorithm::Sha3_256,
-        "SHA3-512" => DigestAlgorithm::Sha3_512,
-        _ => {
-            let text = format!("don't support this ACL digest algorithm: {value} in the current environment");
-            return Err(Trouble::Wrong(text));
-        }
+    let Some(algorithm) = DigestAlgorithm::from_name(value) else {
+        let text = format!("don't support this ACL digest algorithm: {value} in the current environment");
+        return Err(Trouble::Wrong(text));
     };
+    config.auth.digest_algorithm = algorithm;
     Ok(())
 }
 
