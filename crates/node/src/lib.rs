@@ -15,7 +15,6 @@ mod pipeline;
 mod reads;
 mod sessions;
 mod slab;
-mod standin;
 mod stats;
 mod upkeep;
 mod views;

@@ -7,11 +7,11 @@ use crate::connection::{Connection, Phase, Waiting};
 use crate::io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
 use crate::pipeline::Pipeline;
 use crate::sessions::{SessionPhase, Sessions};
-use crate::standin::Recovered;
+
 use crate::stats::Stats;
 use crate::upkeep::{Purge, Snapshots, Sweep};
 use std::net::SocketAddr;
-use store::{DiskError, Ticket};
+use store::{DiskError, Recovered, Ticket};
 use tree::{PrepContext, SessionState, Tree};
 use wire::{Limits, SessionId};
 

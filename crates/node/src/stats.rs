@@ -122,7 +122,8 @@ impl Node {
             outstanding: self.in_process,
             zxid: self.tree.last_zxid(),
             mode: "standalone",
-            node_count: self.tree.node_count(),
+            // Apache counts the root's alias too.
+            node_count: self.tree.node_count() + 1,
             approximate_data_size: self.tree.approximate_data_size(),
             ephemerals_count: self.tree.ephemeral_count(),
             watch_count: self.clients.watches.count(),

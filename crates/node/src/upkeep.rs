@@ -19,7 +19,7 @@ const SWEEP_MAX: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     config: StoreConfig,
-    /// A snapshot is to be started when none is under way.
+    /// A snapshot is to be started when none is under way; there is one at every start, as with Apache.
     pub(crate) wanted: bool,
     current: Option<Current>,
     flying: VecDeque<Ticket>,
@@ -35,7 +35,7 @@ struct Current {
 
 impl Snapshots {
     pub(crate) fn new(config: StoreConfig) -> Snapshots {
-        Snapshots { config, wanted: false, current: None, flying: VecDeque::new() }
+        Snapshots { config, wanted: true, current: None, flying: VecDeque::new() }
     }
 
     /// Is this one of its batches?

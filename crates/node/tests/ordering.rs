@@ -169,10 +169,10 @@ fn a_failed_auth_closes_behind_the_earlier_answers() {
     world.run();
     world.release_log();
     let replies = world.replies(&client);
-    assert_eq!(replies.iter().map(|r| (r.xid, r.zxid, r.err)).collect::<Vec<_>>(), [
-        (1, 2, 0),
-        (-4, 0, -115)
-    ]);
+    assert_eq!(
+        replies.iter().map(|r| (r.xid, r.zxid, r.err)).collect::<Vec<_>>(),
+        [(1, 2, 0), (-4, 0, -115)]
+    );
     assert!(world.is_closed(&client));
 }
 

@@ -1,4 +1,0 @@
-pub struct Recovered {
-    pub tree: tree::Tree,
-    pub log: store::LogWriter,
-}
