@@ -330,3 +330,120 @@ fn may_start_record(start: &[u8], limits: Limits) -> bool {
         && length >= TxnHeader::LEN as i32
         && length as usize <= limits.field_max
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{encode_record, log_header};
+    use super::*;
+    use wire::{Encode, SessionId, Txn};
+
+    fn payload(zxid: i64, timeout_ms: i32) -> Vec<u8> {
+        let txn = Txn::CreateSession { timeout_ms };
+        let header = TxnHeader {
+            client_id: SessionId(1),
+            cxid: 0,
+            zxid: Zxid(zxid),
+            time_ms: 5,
+            txn_type: txn.txn_type(),
+        };
+        TxnRecord { header, txn, digest: None }.to_bytes()
+    }
+
+    fn log_of(zxids: std::ops::RangeInclusive<i64>) -> Vec<u8> {
+        let mut bytes = log_header().to_vec();
+        for zxid in zxids {
+            encode_record(&mut bytes, &payload(zxid, 4000));
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<i64>, LogEnd) {
+        let mut source = bytes;
+        let mut reader = LogReader::open(&mut source, Limits::default()).expect("a header");
+        let mut zxids = Vec::new();
+        while let Some(record) = reader.next_record().expect("a slice") {
+            zxids.push(record.zxid.expect("a header").0);
+        }
+        (zxids, reader.end().cloned().expect("the end"))
+    }
+
+    /// Record 1 of the reference's hex dump (reference: storage-formats §10).
+    #[test]
+    fn a_real_record_has_the_expected_bytes() {
+        let hex = "0100001fd72b0000 00000000 0000000000000001 000001a2058dcc00 fffffff6 0036ee80 00000002 0000000051c6d660";
+        let digits: String = hex.split_whitespace().collect();
+        let payload: Vec<u8> = (0..digits.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex"))
+            .collect();
+        let mut record = Vec::new();
+        encode_record(&mut record, &payload);
+        assert_eq!(record[..12], [0, 0, 0, 0, 0xc6, 0x33, 0x0b, 0x0b, 0, 0, 0, 0x30]);
+        assert_eq!(record.len(), 0x4d - 0x10);
+        assert_eq!(record.last(), Some(&0x42));
+        assert_eq!(log_header(), *b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn records_end_with_the_file_or_with_padding() {
+        let mut bytes = log_of(1..=3);
+        let end = bytes.len() as u64;
+        assert_eq!(read(&bytes), (vec![1, 2, 3], LogEnd::Clean { offset: end }));
+        for padding in [1, 11, 12, 13, 3_000_000] {
+            bytes.resize(end as usize + padding, 0);
+            assert_eq!(read(&bytes), (vec![1, 2, 3], LogEnd::Clean { offset: end }), "{padding}");
+            assert_eq!(zeros_only(&mut &bytes[..], end), Ok(true));
+        }
+        *bytes.last_mut().expect("padding") = 1;
+        assert_eq!(zeros_only(&mut &bytes[..], end), Ok(false));
+    }
+
+    #[test]
+    fn every_cut_gives_a_prefix() {
+        let bytes = log_of(1..=3);
+        let record = payload(1, 4000).len() + RECORD_OVERHEAD;
+        for len in LOG_HEADER_LEN as usize..bytes.len() {
+            let (zxids, end) = read(&bytes[..len]);
+            let whole = (len - LOG_HEADER_LEN as usize) / record;
+            assert_eq!(zxids, (1..=whole as i64).collect::<Vec<_>>());
+            assert_eq!(end.offset(), LOG_HEADER_LEN + (whole * record) as u64);
+        }
+        for len in 0..LOG_HEADER_LEN as usize {
+            let fault = LogReader::open(&mut &bytes[..len], Limits::default()).expect_err("no header");
+            assert_eq!(fault, if len == 0 { StartFault::Empty } else { StartFault::Short(len as u64) });
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_ends_the_records_where_it_is() {
+        let bytes = log_of(1..=3);
+        let record = payload(1, 4000).len() + RECORD_OVERHEAD;
+        for bit in LOG_HEADER_LEN as usize * 8..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let hit = (bit / 8 - LOG_HEADER_LEN as usize) / record;
+            let (zxids, end) = read(&damaged);
+            assert_eq!(zxids, (1..=hit as i64).collect::<Vec<_>>(), "bit {bit}");
+            let offset = LOG_HEADER_LEN + (hit * record) as u64;
+            assert_eq!(end.offset(), offset);
+            let behind = record_behind(&mut &damaged[..], offset, Zxid(hit as i64 + 1), Limits::default());
+            let expected = (hit < 2).then_some((offset + record as u64, Zxid(hit as i64 + 2)));
+            assert_eq!(behind, Ok(expected), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_record_longer_than_a_block_is_read_whole() {
+        let mut bytes = log_header().to_vec();
+        let mut long = payload(1, 4000);
+        long.resize(BLOCK_LEN + 777, 9);
+        encode_record(&mut bytes, &long);
+        encode_record(&mut bytes, &payload(2, 4000));
+        assert_eq!(read(&bytes).0, [1, 2]);
+        let mut source = &bytes[..];
+        let mut reader = LogReader::open(&mut source, Limits { field_max: 100 }).expect("a header");
+        assert_eq!(reader.next_record(), Ok(None));
+        let fault = Fault::BadLength(long.len() as i32);
+        assert_eq!(reader.end(), Some(&LogEnd::Fault { offset: LOG_HEADER_LEN, fault }));
+    }
+}

@@ -255,3 +255,182 @@ impl SnapshotTrigger {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(config: StoreConfig) -> LogWriter {
+        LogWriter::new(&config, Zxid::ZERO)
+    }
+
+    fn batch(writer: &mut LogWriter) -> Vec<DiskOp> {
+        let batch = writer.take_batch().expect("something was appended");
+        assert!(batch.pending.completed(Ok(())).is_ok());
+        batch.ops
+    }
+
+    /// The operations as a line each.
+    fn told(ops: &[DiskOp]) -> Vec<String> {
+        ops.iter()
+            .map(|op| match op {
+                DiskOp::Create { file } => format!("create {file}"),
+                DiskOp::WriteAt { file, offset, bytes } => format!("write {file} {offset}+{}", bytes.len()),
+                DiskOp::SetLen { file, len } => format!("extend {file} {len}"),
+                DiskOp::Sync { file } => format!("sync {file}"),
+                DiskOp::Close { file } => format!("close {file}"),
+                DiskOp::SyncDir { dir } => format!("sync {dir:?}"),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_batch_is_one_write_and_one_sync_and_claims_the_batch_before() {
+        let mut log = writer(StoreConfig { prealloc_bytes: 16384, ..StoreConfig::default() });
+        assert!(log.take_batch().is_none());
+        log.append(Zxid(1), &[7; 37]);
+        assert_eq!(
+            told(&batch(&mut log)),
+            [
+                "create idx-log.1",
+                "write idx-log.1 0+16",
+                "sync Log",
+                "create log.1",
+                "extend log.1 16400",
+                "write log.1 0+66",
+                "sync log.1",
+                "sync Log",
+            ],
+            "the index's name is durable before the log's name exists"
+        );
+        log.append(Zxid(2), &[7; 37]);
+        log.append(Zxid(3), &[7; 37]);
+        assert_eq!(told(&batch(&mut log)), ["write idx-log.1 16+32", "write log.1 66+100", "sync log.1"]);
+        assert_eq!(told(&log.idle().expect("a line waits")), ["write idx-log.1 48+32", "sync idx-log.1"]);
+        assert_eq!(log.idle(), None);
+        assert!(log.take_batch().is_none());
+    }
+
+    #[test]
+    fn a_rolled_log_is_finished_with_the_next_batch() {
+        let mut log = writer(StoreConfig { prealloc_bytes: 0, ..StoreConfig::default() });
+        log.append(Zxid(1), &[7; 37]);
+        batch(&mut log);
+        log.append(Zxid(2), &[7; 37]);
+        log.roll();
+        log.append(Zxid(3), &[7; 37]);
+        assert_eq!(
+            told(&batch(&mut log)),
+            [
+                "write idx-log.1 16+32",
+                "write log.1 66+50",
+                "sync log.1",
+                "write idx-log.1 48+32",
+                "sync idx-log.1",
+                "close idx-log.1",
+                "close log.1",
+                "create idx-log.3",
+                "write idx-log.3 0+16",
+                "sync Log",
+                "create log.3",
+                "write log.3 0+66",
+                "sync log.3",
+                "sync Log",
+            ]
+        );
+        assert_eq!(
+            told(&log.finish()),
+            ["write idx-log.3 16+32", "sync idx-log.3", "close idx-log.3", "close log.3"]
+        );
+    }
+
+    /// Sizes seen with Apache and 16 KiB blocks (reference: storage-formats §2.1).
+    #[test]
+    fn padding_follows_apaches_arithmetic() {
+        let mut log = OpenLog::new(Zxid(1));
+        let mut padded_at = |written: u64| {
+            log.written = written;
+            log.plan_padding(16384, &mut Vec::new());
+            log.padded
+        };
+        assert_eq!(padded_at(0), 16400, "header and one block");
+        assert_eq!(padded_at(12303), 16400, "4096 bytes and one more are room enough");
+        assert_eq!(padded_at(12304), 32784);
+        assert_eq!(padded_at(104_507), 114_688, "a large record ran past the end");
+        let mut log = OpenLog::new(Zxid(1));
+        log.plan_padding(65536 << 10, &mut Vec::new());
+        assert_eq!(log.padded, 67_108_880);
+    }
+
+    #[test]
+    fn a_size_limit_below_the_padding_means_one_file_per_batch() {
+        let mut log = writer(StoreConfig {
+            prealloc_bytes: 16384,
+            txn_log_size_limit_bytes: 1024,
+            ..StoreConfig::default()
+        });
+        for zxid in 1..4 {
+            log.append(Zxid(zxid), &[7; 37]);
+            assert!(told(&batch(&mut log)).contains(&format!("create log.{zxid}")));
+        }
+    }
+
+    #[test]
+    fn snapshots_come_between_half_and_all_of_the_count() {
+        for (random, expected) in [(0, 51), (49, 100)] {
+            let mut log = writer(StoreConfig { snap_count: 100, ..StoreConfig::default() });
+            let due = (1..=300)
+                .filter(|zxid| {
+                    log.append(Zxid(*zxid), &[7; 37]);
+                    log.should_snapshot(&mut |below| u64::min(random, below - 1))
+                })
+                .collect::<Vec<_>>();
+            assert_eq!(due.first(), Some(&expected));
+            assert_eq!(due.get(1), (expected * 2 <= 300).then_some(&(expected * 2)));
+        }
+    }
+
+    #[test]
+    fn snapshots_come_by_size_too_and_a_limit_of_zero_is_none() {
+        let config = StoreConfig { prealloc_bytes: 0, snap_size_limit_bytes: 4000, ..StoreConfig::default() };
+        let mut log = writer(config.clone());
+        let mut due = Vec::new();
+        for zxid in 1..100 {
+            log.append(Zxid(zxid), &[7; 87]);
+            if log.should_snapshot(&mut |_| 0) {
+                due.push(zxid);
+            }
+            batch(&mut log);
+        }
+        assert_eq!(due.first(), Some(&21), "after 20 records and a header: 2016 bytes");
+        let mut log = writer(StoreConfig { snap_size_limit_bytes: 0, ..config });
+        for zxid in 1..100 {
+            log.append(Zxid(zxid), &[7; 87]);
+            assert!(!log.should_snapshot(&mut |_| 0));
+            batch(&mut log);
+        }
+    }
+
+    #[test]
+    fn without_forced_syncs_nothing_is_claimed() {
+        let mut log = writer(StoreConfig { prealloc_bytes: 0, force_sync: false, ..StoreConfig::default() });
+        for zxid in 1..4 {
+            log.append(Zxid(zxid), &[7; 37]);
+            let ops = batch(&mut log);
+            assert!(
+                !told(&ops)
+                    .iter()
+                    .any(|op| op.starts_with("sync log") || op.starts_with("write idx-log.1 16"))
+            );
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "appended behind")]
+    fn zxids_must_grow() {
+        let mut log = writer(StoreConfig::default());
+        log.append(Zxid(2), &[]);
+        log.append(Zxid(2), &[]);
+    }
+}
