@@ -1,3 +1,26 @@
-//! Differential and crash tests against real server processes.
+//! Our server beside Apache's: the same requests to both, and every byte of the answers compared.
+//!
+//! What it is: a driver that knows nothing of the product but its program and its port, and everything of the wire. What it is
+//! not: other people's clients, which `cargo xtask interop` runs. [`crash`] kills the real server in a loop.
+//!
+//! The way of a comparison: [`generate`] makes a sequence of [`item::Item`]s from a seed; a [`pair::Pair`] does each item to both
+//! servers in lock step and holds the frames ([`side::Seen`], made comparable by [`normal`]) against each other
+//! ([`mod@compare`]); what may differ is in one table, [`tolerate`]; after each round [`walk`] compares the trees and digests;
+//! [`differential`] runs rounds and shrinks a failing one.
 
+pub mod compare;
 pub mod crash;
+pub mod differential;
+pub mod generate;
+pub mod item;
+pub mod normal;
+pub mod pair;
+pub mod process;
+pub mod profile;
+pub mod rng;
+mod shrink;
+pub mod side;
+pub mod socket;
+pub mod tolerate;
+pub mod walk;
+mod words;

@@ -1,0 +1,116 @@
+//! Are two lists of frames the same, or is what parts them in the table?
+
+use crate::side::{Awaited, End, Kind, Seen};
+use crate::tolerate::Tolerance;
+use std::collections::BTreeSet;
+use wire::OpCode;
+
+/// What one server did with a batch.
+pub type Outcome = (Vec<Seen>, End);
+
+/// What parts two outcomes that are allowed to differ; `None` when they differ in earnest. `a` is the judge.
+pub fn compare(a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> Option<BTreeSet<Tolerance>> {
+    let mut needed = BTreeSet::new();
+    if a == b {
+        return Some(needed);
+    }
+    if a.1 != b.1 {
+        return None;
+    }
+    let (mut left, mut right) = (a.0.clone(), b.0.clone());
+    if let Some(close) = awaited.iter().position(|w| w.op == OpCode::CloseSession.code()) {
+        let behind = |frame: &Seen| matches!(frame.kind, Kind::Reply(place) if place > close);
+        if left.iter().chain(&right).any(behind) {
+            left.retain(|frame| !behind(frame));
+            right.retain(|frame| !behind(frame));
+            needed.insert(Tolerance::BehindClose);
+        }
+    }
+    let overtakes = |op: i32| op == OpCode::Auth.code() || op == OpCode::Sasl.code() || OpCode::from_code(op).is_none();
+    let place = |frame: &Seen| match frame.kind {
+        Kind::Reply(place) => Some(place),
+        _ => None,
+    };
+    if left != right && awaited.iter().any(|w| overtakes(w.op)) {
+        let aside = |frame: &Seen| place(frame).is_some_and(|place| overtakes(awaited[place].op));
+        for list in [&mut left, &mut right] {
+            let (mut early, late): (Vec<_>, Vec<_>) = list.drain(..).partition(|frame| aside(frame));
+            early.sort_by_key(|frame| place(frame));
+            list.extend(early.into_iter().chain(late));
+        }
+        needed.insert(Tolerance::AuthOvertakes);
+    }
+    if left != right && sort_deletions(&mut left) | sort_deletions(&mut right) {
+        needed.insert(Tolerance::CloseOrder);
+    }
+    if left != right && drop_partial_bodies(&mut left, awaited) | drop_partial_bodies(&mut right, awaited) {
+        needed.insert(Tolerance::PartialMultiRead);
+    }
+    if left != right && sort_acls(&mut left, awaited) | sort_acls(&mut right, awaited) {
+        needed.insert(Tolerance::AclOrder);
+    }
+    if left != right && a.1 == End::Closed && awaited.len() > 1 && is_subsequence(&left, &right) {
+        needed.insert(Tolerance::SwallowedReplies);
+        return Some(needed);
+    }
+    (left == right).then_some(needed)
+}
+
+/// Sorts runs of deletion events (with those of their parents) that share a zxid; true if there was one.
+fn sort_deletions(frames: &mut [Seen]) -> bool {
+    let mut found = false;
+    for run in frames.chunk_by_mut(|x, y| x.zxid == y.zxid && deletion(x) && deletion(y)) {
+        if run.len() > 1 {
+            found = true;
+            run.sort_by(|x, y| x.body.cmp(&y.body));
+        }
+    }
+    found
+}
+
+fn deletion(frame: &Seen) -> bool {
+    frame.kind == Kind::Event && matches!(frame.body.get(3), Some(2 | 4)) && frame.zxid > 0
+}
+
+fn is_subsequence(part: &[Seen], whole: &[Seen]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|frame| rest.any(|other| other == frame))
+}
+
+fn drop_partial_bodies(frames: &mut [Seen], awaited: &[Awaited]) -> bool {
+    let mut found = false;
+    for frame in frames {
+        if let Kind::Reply(place) = frame.kind
+            && awaited[place].op == OpCode::MultiRead.code()
+            && frame.err != 0
+        {
+            frame.body.clear();
+            found = true;
+        }
+    }
+    found
+}
+
+fn sort_acls(frames: &mut [Seen], awaited: &[Awaited]) -> bool {
+    let mut found = false;
+    for frame in frames {
+        if let Kind::Reply(place) = frame.kind
+            && awaited[place].op == OpCode::GetAcl.code()
+            && let Some(sorted) = sorted_acl(&frame.body)
+        {
+            found = true;
+            frame.body = sorted;
+        }
+    }
+    found
+}
+
+/// The body of a getACL reply with its list in order.
+pub fn sorted_acl(body: &[u8]) -> Option<Vec<u8>> {
+    let mut r = wire::Reader::new(body);
+    let wire::Response::Acl(Some(mut list), stat) = wire::Response::decode(OpCode::GetAcl, &mut r).ok()? else {
+        return None;
+    };
+    list.sort();
+    Some(wire::Encode::to_bytes(&wire::Response::Acl(Some(list), stat)))
+}

@@ -1,0 +1,251 @@
+//! Rounds of sequences against a pair of servers, and what happens when they part: shrink, tell, stop.
+
+use crate::generate::generate;
+use crate::item::Item;
+use crate::pair::{Difference, Pair};
+use crate::process::{Program, Server};
+use crate::profile::{PROFILES, Profile};
+use crate::tolerate::Tolerated;
+use crate::{shrink, walk};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What to compare and how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The judge.
+    pub judge: Program,
+    /// The server in question.
+    pub subject: Program,
+    /// Ports for the two.
+    pub ports: (u16, u16),
+    /// Where the servers keep their data.
+    pub directory: PathBuf,
+    /// The first seed; further rounds count up from it.
+    pub seed: u64,
+    /// Operations to send, over all rounds.
+    pub operations: u64,
+    /// Items in a round.
+    pub round: usize,
+    /// Only this profile.
+    pub profile: Option<String>,
+    /// Only these items of the one round of `seed`, for a replay.
+    pub only: Option<Vec<usize>>,
+    /// Shrink a failing sequence?
+    pub shrink: bool,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Requests, handshakes and the like that were sent to each server.
+    pub operations: u64,
+    /// Replies and events that were compared.
+    pub frames: u64,
+    /// Trees that were compared, and their nodes in total.
+    pub trees: u64,
+    /// See `trees`.
+    pub nodes: u64,
+    /// Which differences were put up with.
+    pub tolerated: Tolerated,
+    /// How many replies carried each error code.
+    pub errors: BTreeMap<i32, u64>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A round that failed, shrunk.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed of the round.
+    pub seed: u64,
+    /// The profile's name.
+    pub profile: &'static str,
+    /// Items in a round, which the generator needs to make the same sequence.
+    pub round: usize,
+    /// What is left of the sequence.
+    pub items: Vec<Item>,
+    /// Where the servers part.
+    pub difference: Difference,
+    /// What the subject printed last.
+    pub output: String,
+}
+
+/// A pair of running servers.
+pub(crate) struct Running {
+    _judge: Server,
+    subject: Server,
+    pair: Pair,
+}
+
+impl Plan {
+    fn profiles(&self) -> Vec<&'static Profile> {
+        PROFILES.iter().filter(|p| self.profile.as_ref().is_none_or(|name| name == p.name)).collect()
+    }
+
+    pub(crate) fn start(&self, profile: &Profile) -> Result<Running, String> {
+        let fail = |e: std::io::Error| e.to_string();
+        let judge = self.judge.start(profile, self.ports.0, &self.directory.join("judge")).map_err(fail)?;
+        let subject = self.subject.start(profile, self.ports.1, &self.directory.join("subject")).map_err(fail)?;
+        let pair = Pair::new(judge.address, subject.address).map_err(|d| d.what)?;
+        Ok(Running { _judge: judge, subject, pair })
+    }
+}
+
+impl Running {
+    /// One whole round.
+    pub(crate) fn round(&mut self, items: &[Item]) -> Result<usize, Difference> {
+        let last = items.last().map_or(0, |item| item.id);
+        self.pair.run(items)?;
+        let nodes = walk::compare(&mut self.pair, last)?;
+        self.pair.close_sessions()?;
+        walk::digests(&mut self.pair, last)?;
+        walk::clear(&mut self.pair)?;
+        self.pair.a.forget_sessions();
+        self.pair.b.forget_sessions();
+        Ok(nodes)
+    }
+}
+
+/// Runs the plan; `tell` gets a line now and then.
+///
+/// # Errors
+/// The outer one when the servers cannot be run; the inner one when they differ.
+pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Result<Report, Box<Failure>>, String> {
+    let start = Instant::now();
+    let mut report = Report::default();
+    let profiles = plan.profiles();
+    if profiles.is_empty() {
+        return Err(format!("no such profile; there are {:?}", PROFILES.iter().map(|p| p.name).collect::<Vec<_>>()));
+    }
+    let mut seed = plan.seed;
+    for (n, profile) in profiles.iter().enumerate() {
+        let mut running = plan.start(profile)?;
+        let target = plan.operations * (n as u64 + 1) / profiles.len() as u64;
+        let (before, mut told) = (report.clone(), Instant::now());
+        while report.operations < target {
+            let mut items = generate(seed, profile, plan.round);
+            if let Some(only) = &plan.only {
+                items.retain(|item| only.contains(&item.id));
+            }
+            let outcome = running.round(&items);
+            running.add_to(&mut report, &before);
+            match outcome {
+                Ok(nodes) => {
+                    report.trees += 1;
+                    report.nodes += nodes as u64;
+                }
+                Err(difference) => {
+                    tell(&format!("profile {} seed {seed}: {}", profile.name, difference.what));
+                    let output = running.subject.tail();
+                    drop(running);
+                    return Ok(Err(Box::new(plan.failure(profile, seed, items, difference, output, &mut tell))));
+                }
+            }
+            if plan.only.is_some() {
+                break;
+            }
+            seed += 1;
+            if told.elapsed() > Duration::from_secs(20) {
+                told = Instant::now();
+                let rate = report.operations as f64 / start.elapsed().as_secs_f64();
+                tell(&format!("{} operations, next seed {seed}, {rate:.0}/s", report.operations));
+            }
+        }
+        tell(&format!("profile {}: no difference up to seed {}", profile.name, seed.saturating_sub(1)));
+    }
+    report.elapsed = start.elapsed();
+    Ok(Ok(report))
+}
+
+impl Running {
+    /// The pair counts from its start; the report from the run's.
+    fn add_to(&self, report: &mut Report, before: &Report) {
+        report.operations = before.operations + self.pair.operations;
+        report.frames = before.frames + self.pair.frames;
+        report.tolerated = before.tolerated.clone();
+        for (tolerance, count) in &self.pair.tolerated {
+            *report.tolerated.entry(*tolerance).or_default() += count;
+        }
+        report.errors = before.errors.clone();
+        for (code, count) in &self.pair.errors {
+            *report.errors.entry(*code).or_default() += count;
+        }
+    }
+}
+
+impl Plan {
+    fn failure(
+        &self,
+        profile: &'static Profile,
+        seed: u64,
+        items: Vec<Item>,
+        difference: Difference,
+        output: String,
+        tell: &mut impl FnMut(&str),
+    ) -> Failure {
+        let mut failure = Failure { seed, profile: profile.name, round: self.round, items, difference, output };
+        if !self.shrink {
+            return failure;
+        }
+        // Nothing after the item at which it showed can matter, unless the trees differed.
+        failure.items.retain(|item| item.id <= failure.difference.item);
+        let attempt = |items: &[Item]| match self.start(profile) {
+            Ok(mut running) => running.round(items).err().map(|difference| (difference, running.subject.tail())),
+            Err(_) => None,
+        };
+        if attempt(&failure.items).is_none() {
+            tell("the round does not fail on fresh servers: it depends on earlier rounds or on timing");
+            return failure;
+        }
+        let (items, found) = shrink::shrink(failure.items.clone(), attempt, |left| tell(&format!("shrinking: {left} items")));
+        failure.items = items;
+        if let Some((difference, output)) = found {
+            (failure.difference, failure.output) = (difference, output);
+        }
+        failure
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "The servers part: profile {}, seed {}, at item {}", self.profile, self.seed, self.difference.item)?;
+        writeln!(f, "{}", self.difference.what)?;
+        if self.items.len() <= 60 {
+            writeln!(f, "Sequence:")?;
+            self.items.iter().try_for_each(|item| writeln!(f, "{item}"))?;
+        }
+        let ids: Vec<String> = self.items.iter().map(|item| item.id.to_string()).collect();
+        let only = if ids.len() <= 200 { format!(" --only {}", ids.join(",")) } else { String::new() };
+        writeln!(
+            f,
+            "Replay: cargo xtask differential --profile {} --seed {} --round {}{only}",
+            self.profile, self.seed, self.round
+        )?;
+        if !self.output.is_empty() {
+            writeln!(f, "The subject printed last:\n{}", self.output)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rate = self.operations as f64 / self.elapsed.as_secs_f64().max(0.001);
+        writeln!(
+            f,
+            "{} operations ({rate:.0}/s), {} replies and events, {} trees of {} nodes: no unexplained difference",
+            self.operations,
+            self.frames,
+            self.trees,
+            self.nodes
+        )?;
+        let errors: Vec<String> = self.errors.iter().rev().map(|(code, n)| format!("{code}: {n}")).collect();
+        writeln!(f, "replies by error code: {}", errors.join(", "))?;
+        for (tolerance, count) in &self.tolerated {
+            writeln!(f, "{count} times {tolerance:?}: {}", tolerance.why())?;
+        }
+        Ok(())
+    }
+}

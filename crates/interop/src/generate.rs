@@ -1,0 +1,246 @@
+//! Random sequences: every operation, right and wrong, on few enough names that they meet each other.
+//!
+//! A sequence follows from the seed and the profile alone; it never looks at an answer. Two conventions keep it inside what
+//! both servers do alike (`crate::tolerate` has the reasons): names that start with `k` or `t` are used for container
+//! and TTL nodes only, and what would end an Apache server is not sent.
+
+mod acl;
+mod multi;
+mod names;
+mod requests;
+
+use crate::item::{Act, Connect, Frame, Item, Password};
+use crate::profile::Profile;
+use crate::rng::Rng;
+use crate::tolerate;
+use wire::OpCode;
+
+/// How many connections a sequence uses, at most.
+pub const CONNECTIONS: usize = 8;
+
+/// Makes a sequence.
+pub struct Generator<'p> {
+    rng: Rng,
+    profile: &'p Profile,
+    items: Vec<Item>,
+    /// The places of connects that asked for a new session, per connection the last one.
+    sessions: Vec<usize>,
+    open: [bool; CONNECTIONS],
+}
+
+/// A sequence of at least `length` items.
+pub fn generate(seed: u64, profile: &Profile, length: usize) -> Vec<Item> {
+    let mut generator = Generator {
+        rng: Rng::new(seed),
+        profile,
+        items: Vec::new(),
+        sessions: Vec::new(),
+        open: [false; CONNECTIONS],
+    };
+    while generator.items.len() < length {
+        generator.step();
+    }
+    generator.items
+}
+
+impl Generator<'_> {
+    fn push(&mut self, glued: bool, act: Act) -> usize {
+        let id = self.items.len();
+        self.items.push(Item { id, glued, act });
+        id
+    }
+
+    fn step(&mut self) {
+        let conn = self.rng.below(CONNECTIONS);
+        if !self.open[conn] {
+            return self.connect(conn);
+        }
+        match self.rng.below(1000) {
+            0..8 => self.connect(conn),
+            8..14 => {
+                self.push(false, Act::Drop { conn });
+                self.open[conn] = false;
+            }
+            14..17 => self.close(conn),
+            17..22 => self.break_connection(conn),
+            22..25 => self.unknown_op(conn),
+            25..29 => self.failing_auth(conn),
+            29..31 => self.bad_handshake(),
+            31..40 => {
+                let word = *self.rng.pick(&[b"ruok", b"isro", b"srvr", b"wchs", b"mntr", b"dump"]);
+                self.push(false, Act::Word(*word));
+            }
+            40 if self.rng.percent(60) => self.expire(),
+            41..43 => self.boundary(conn),
+            43..55 => {
+                let frame = requests::auth(&mut self.rng);
+                self.push(false, Act::Frame { conn, frame });
+            }
+            _ => self.batch(conn),
+        }
+    }
+
+    /// One to a few requests without waiting in between.
+    fn batch(&mut self, conn: usize) {
+        let length = match self.rng.below(10) {
+            0..6 => 1,
+            6..8 => self.rng.between(2, 6),
+            _ => self.rng.between(5, 30),
+        };
+        let mut wrote = false;
+        for n in 0..length {
+            let frame = self.frame();
+            let op = OpCode::from_code(frame.op);
+            let writes = op.is_some_and(is_write);
+            // A pending setACL is judged by the old ACL, and a quota by applied usage: timing, on Apache's side.
+            let alone = op == Some(OpCode::SetAcl) || (self.profile.enforce_quota && writes);
+            let glued = n > 0 && !(alone && wrote);
+            wrote = if glued { wrote | writes } else { writes };
+            self.push(glued, Act::Frame { conn, frame });
+            if alone {
+                break;
+            }
+        }
+    }
+
+    /// One request that Apache survives and both answer alike.
+    fn frame(&mut self) -> Frame {
+        loop {
+            let frame = requests::any(&mut self.rng, self.profile);
+            if tolerate::unsent(&frame).is_none() {
+                return frame;
+            }
+        }
+    }
+
+    fn connect(&mut self, conn: usize) {
+        let rng = &mut self.rng;
+        let renew = (!self.sessions.is_empty() && rng.percent(35)).then(|| *rng.pick(&self.sessions));
+        let password = match rng.below(10) {
+            0 => Password::Wrong,
+            1 => Password::Other(rng.pick(&[None, Some(vec![]), Some(vec![0; 16]), Some(vec![7; 300])]).clone()),
+            _ => Password::Right,
+        };
+        let last_seen = match rng.below(20) {
+            0..8 => None,
+            8 => Some(1000),
+            9 => Some(i64::MIN / 2),
+            _ => Some(-rng.between(0, 3)),
+        };
+        let connect = Connect {
+            conn,
+            renew,
+            password,
+            timeout_ms: *rng.pick(&[600_000, 700_000, 900_001, 3_600_000, 4_000_000, i32::MAX]),
+            last_seen,
+            read_only: *rng.pick(&[None, Some(false), Some(false), Some(true)]),
+            protocol_version: *rng.pick(&[0, 0, 0, 1, -1, i32::MAX]),
+        };
+        let pipelined = if rng.percent(20) { rng.between(1, 3) } else { 0 };
+        let id = self.push(false, Act::Connect(connect));
+        if renew.is_none() {
+            self.sessions.push(id);
+        }
+        self.open[conn] = true;
+        for _ in 0..pipelined {
+            let frame = requests::on_reconnect(&mut self.rng);
+            self.push(true, Act::Frame { conn, frame });
+        }
+    }
+
+    fn close(&mut self, conn: usize) {
+        let frame = Frame { xid: None, op: OpCode::CloseSession.code(), body: vec![], relative: None };
+        self.push(false, Act::Frame { conn, frame });
+        if self.rng.percent(40) {
+            // Only reads behind it: whether a write there still takes a zxid is a race inside Apache.
+            for _ in 0..self.rng.between(1, 4) {
+                let frame = requests::read(&mut self.rng);
+                self.push(true, Act::Frame { conn, frame });
+            }
+        }
+        self.open[conn] = false;
+    }
+
+    fn break_connection(&mut self, conn: usize) {
+        let max = self.profile.jute_max_buffer as i32;
+        let bytes = match self.rng.below(6) {
+            0 => {
+                let length = *self.rng.pick(&[-1, i32::MIN, i32::MAX, max + 1, -2]);
+                length.to_be_bytes().to_vec()
+            }
+            1 => crate::socket::framed(&[]),
+            2 | 3 => {
+                let n = self.rng.between(1, 7) as usize;
+                crate::socket::framed(&self.rng.bytes(n))
+            }
+            4 => b"ruok".to_vec(),
+            _ => crate::socket::framed(&vec![0; max as usize + 1]),
+        };
+        self.push(false, Act::Break { conn, bytes });
+        self.open[conn] = false;
+    }
+
+    fn unknown_op(&mut self, conn: usize) {
+        let op = *self.rng.pick(&[0, 10, 13, 23, 99, 108, 500, -1, -2, 1000, i32::MAX, i32::MIN]);
+        let n = self.rng.below(40);
+        let frame = Frame { xid: None, op, body: self.rng.bytes(n), relative: None };
+        self.push(false, Act::Frame { conn, frame });
+        self.open[conn] = false;
+    }
+
+    fn failing_auth(&mut self, conn: usize) {
+        let frame = requests::failing_auth(&mut self.rng);
+        self.push(false, Act::Frame { conn, frame });
+        self.open[conn] = false;
+    }
+
+    fn bad_handshake(&mut self) {
+        let n = self.rng.between(0, 27) as usize;
+        let bytes = match self.rng.below(3) {
+            0 => crate::socket::framed(&self.rng.bytes(n)),
+            1 => self.rng.pick(&[-1, i32::MIN, i32::MAX]).to_be_bytes().to_vec(),
+            // A password length that the frame does not hold.
+            _ => crate::socket::framed(&[&[0; 24][..], &[0, 0, 1, 0, 5, 5, 5, 5]].concat()),
+        };
+        self.push(false, Act::Handshake(bytes));
+    }
+
+    fn expire(&mut self) {
+        let frames = (0..self.rng.between(1, 5))
+            .map(|_| loop {
+                let frame = requests::ephemeral(&mut self.rng);
+                if tolerate::unsent(&frame).is_none() {
+                    break frame;
+                }
+            })
+            .collect();
+        let hang_up = self.rng.percent(50);
+        self.push(false, Act::Expire { frames, hang_up });
+    }
+
+    /// Frames of just the size that is allowed.
+    fn boundary(&mut self, conn: usize) {
+        let max = self.profile.jute_max_buffer;
+        let short = *self.rng.pick(&[0, 0, 1, 2, 100]);
+        let frame = requests::of_size(&mut self.rng, max - short);
+        self.push(false, Act::Frame { conn, frame });
+    }
+}
+
+fn is_write(op: OpCode) -> bool {
+    use OpCode::*;
+    matches!(
+        op,
+        Create
+            | Create2
+            | CreateContainer
+            | CreateTtl
+            | Delete
+            | DeleteContainer
+            | SetData
+            | SetAcl
+            | Multi
+            | Reconfig
+            | CloseSession
+    )
+}

@@ -1,0 +1,455 @@
+//! The driver: does every item to both servers in lock step and compares what they answer.
+
+use crate::compare::{Outcome, compare};
+use crate::generate::CONNECTIONS;
+use crate::item::{Act, Connect, Frame, Item, Password};
+use crate::normal;
+use crate::side::{Awaited, End, Kind, Seen, Side};
+use crate::socket::framed;
+use crate::tolerate::Tolerated;
+use crate::words;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wire::{ConnectRequest, Encode, OpCode, Request};
+
+/// The connection that belongs to the driver and not to a sequence.
+pub const CONTROL: usize = 1 << 20;
+/// The connection of a session that is going to expire.
+const EXPIRING: usize = CONTROL + 1;
+/// Where a connection waits while its session is renewed on another one.
+const ASIDE: usize = CONTROL + 2;
+
+/// Where the servers part.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The item at which it showed.
+    pub item: usize,
+    /// Both sides' view, for people.
+    pub what: String,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Conn {
+    live: bool,
+    session: Option<usize>,
+    xid: i32,
+    last_zxid: i64,
+}
+
+/// Two servers that are in the same state.
+pub struct Pair {
+    /// The judge.
+    pub a: Side,
+    /// The one in question.
+    pub b: Side,
+    conns: Vec<Conn>,
+    /// Those of [`CONTROL`], [`EXPIRING`] and [`ASIDE`].
+    own: [Conn; 3],
+    /// Which differences were put up with.
+    pub tolerated: Tolerated,
+    /// Requests, handshakes and the like that were sent.
+    pub operations: u64,
+    /// Replies and events that were compared.
+    pub frames: u64,
+    /// How many replies carried each error code.
+    pub errors: std::collections::BTreeMap<i32, u64>,
+}
+
+impl Pair {
+    /// Takes up two servers and opens the driver's own session on both, with the superuser's credential.
+    ///
+    /// # Errors
+    /// When that differs already.
+    pub fn new(a: SocketAddr, b: SocketAddr) -> Result<Pair, Difference> {
+        let mut pair = Pair {
+            a: Side::new("judge", a),
+            b: Side::new("subject", b),
+            conns: vec![Conn::default(); CONNECTIONS],
+            own: [Conn::default(); 3],
+            tolerated: Tolerated::new(),
+            operations: 0,
+            frames: 0,
+            errors: Default::default(),
+        };
+        let connect = Connect {
+            conn: CONTROL,
+            renew: None,
+            password: Password::Right,
+            timeout_ms: 3_600_000,
+            last_seen: None,
+            read_only: Some(false),
+            protocol_version: 0,
+        };
+        pair.connect(CONTROL - 1000, &connect, &[])?;
+        let auth = Request::Auth { auth_type: 0, scheme: Some("digest".into()), auth: Some(b"super:test"[..].into()) };
+        pair.control(&[Frame::of(&auth)])?;
+        Ok(pair)
+    }
+
+    fn conn(&mut self, conn: usize) -> &mut Conn {
+        if conn < CONTROL { &mut self.conns[conn] } else { &mut self.own[conn - CONTROL] }
+    }
+
+    /// Does all items.
+    ///
+    /// # Errors
+    /// At the first difference.
+    pub fn run(&mut self, items: &[Item]) -> Result<(), Difference> {
+        let mut rest = items;
+        while let Some((first, tail)) = rest.split_first() {
+            let conn = conn_of(&first.act);
+            let glued = tail.iter().take_while(|item| {
+                conn.is_some() && item.glued && matches!(&item.act, Act::Frame { conn: c, .. } if Some(*c) == conn)
+            });
+            let glued: Vec<&Frame> = glued.filter_map(|item| frame_of(&item.act)).collect();
+            rest = &tail[glued.len()..];
+            self.item(first, &glued)?;
+        }
+        self.settle(items.last().map_or(0, |item| item.id))
+    }
+
+    fn item(&mut self, item: &Item, glued: &[&Frame]) -> Result<(), Difference> {
+        let id = item.id;
+        match &item.act {
+            Act::Connect(connect) => self.connect_item(id, connect, glued),
+            Act::Frame { conn, frame } => {
+                if !self.conns[*conn].live {
+                    return Ok(());
+                }
+                let frames: Vec<&Frame> = std::iter::once(frame).chain(glued.iter().copied()).collect();
+                self.batch(id, *conn, &frames)
+            }
+            Act::Break { conn, bytes } => self.break_connection(id, *conn, bytes),
+            Act::Drop { conn } => {
+                self.a.hang_up(*conn);
+                self.b.hang_up(*conn);
+                self.conns[*conn].live = false;
+                Ok(())
+            }
+            Act::Handshake(bytes) => {
+                self.operations += 1;
+                self.open(id, ASIDE)?;
+                self.send(ASIDE, bytes, bytes);
+                let outcome = (self.a.drain(ASIDE), self.b.drain(ASIDE));
+                self.judge(id, ASIDE, outcome, &[])
+            }
+            Act::Word(word) => self.word(id, word),
+            Act::Expire { frames, hang_up } => self.expire(id, frames, *hang_up),
+        }
+    }
+
+    /// Sends frames together and compares what comes.
+    fn batch(&mut self, id: usize, conn: usize, frames: &[&Frame]) -> Result<(), Difference> {
+        let (bytes, awaited) = self.encode(conn, frames);
+        self.operations += frames.len() as u64;
+        self.send(conn, &bytes, &bytes);
+        let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
+        self.judge(id, conn, outcome, &awaited)?;
+        if !self.conn(conn).live {
+            self.barrier(id)?;
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, conn: usize, frames: &[&Frame]) -> (Vec<u8>, Vec<Awaited>) {
+        let state = self.conn(conn);
+        let (mut bytes, mut awaited) = (Vec::new(), Vec::new());
+        for frame in frames {
+            state.xid = state.xid.wrapping_add(1).max(1);
+            let xid = frame.xid.unwrap_or(state.xid);
+            bytes.extend(framed(&frame.payload(xid, state.last_zxid)));
+            let expected = if frame.op == OpCode::Ping.code() { wire::PING_XID } else { xid };
+            awaited.push(Awaited { xid: expected, op: frame.op });
+        }
+        (bytes, awaited)
+    }
+
+    fn send(&mut self, conn: usize, a: &[u8], b: &[u8]) {
+        self.a.send(conn, a);
+        self.b.send(conn, b);
+    }
+
+    fn open(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
+        let (a, b) = (self.a.open(conn), self.b.open(conn));
+        if a && b {
+            return Ok(());
+        }
+        Err(Difference { item: id, what: format!("connections are accepted by the judge: {a}, by the subject: {b}") })
+    }
+
+    /// Compares, counts, and keeps what the connection has learned.
+    fn judge(
+        &mut self,
+        id: usize,
+        conn: usize,
+        (a, b): (Outcome, Outcome),
+        awaited: &[Awaited],
+    ) -> Result<(), Difference> {
+        let verdict = compare(&a, &b, awaited);
+        let silent = a.1 == End::Silence || b.1 == End::Silence;
+        let Some(needed) = verdict.filter(|_| !silent) else {
+            return Err(Difference { item: id, what: tell(conn, &a, &b, awaited) });
+        };
+        for tolerance in needed {
+            *self.tolerated.entry(tolerance).or_default() += 1;
+        }
+        self.frames += a.0.len() as u64;
+        for frame in &a.0 {
+            if matches!(frame.kind, Kind::Reply(_)) {
+                *self.errors.entry(frame.err).or_default() += 1;
+            }
+        }
+        let newest = a.0.iter().filter(|frame| matches!(frame.kind, Kind::Reply(_))).map(|frame| frame.zxid).max();
+        let state = self.conn(conn);
+        state.last_zxid = state.last_zxid.max(newest.unwrap_or(0));
+        if a.1 == End::Closed {
+            state.live = false;
+        }
+        Ok(())
+    }
+
+    fn connect_item(&mut self, id: usize, connect: &Connect, glued: &[&Frame]) -> Result<(), Difference> {
+        let renewed = |state: &Conn| connect.renew.is_some() && state.live && state.session == connect.renew;
+        let holder = (0..self.conns.len()).find(|&n| renewed(&self.conns[n]));
+        if let Some(holder) = holder {
+            self.ping(id, holder)?;
+        }
+        // The old connection of the session stays open until it is kicked.
+        let stays = holder == Some(connect.conn);
+        if stays {
+            self.a.rename(connect.conn, ASIDE);
+            self.b.rename(connect.conn, ASIDE);
+        }
+        self.connect(id, connect, glued)?;
+        match holder {
+            Some(_) if stays => {
+                self.ping(id, ASIDE)?;
+                self.a.hang_up(ASIDE);
+                self.b.hang_up(ASIDE);
+                Ok(())
+            }
+            Some(holder) => self.ping(id, holder),
+            None => Ok(()),
+        }
+    }
+
+    /// Shakes hands, with frames right behind.
+    fn connect(&mut self, id: usize, connect: &Connect, glued: &[&Frame]) -> Result<(), Difference> {
+        let conn = connect.conn;
+        self.operations += 1 + glued.len() as u64;
+        let before = *self.conn(conn);
+        *self.conn(conn) =
+            Conn { live: true, session: connect.renew.or(Some(id)), xid: 0, last_zxid: before.last_zxid };
+        self.open(id, conn)?;
+        let newest = self.own[0].last_zxid.max(before.last_zxid);
+        let request = |side: &Side| {
+            let (session_id, password) = side.credentials(connect.renew, &connect.password);
+            let request = ConnectRequest {
+                protocol_version: connect.protocol_version,
+                last_zxid_seen: connect.last_seen.map_or(0, |back| newest.saturating_add(back)),
+                timeout_ms: connect.timeout_ms,
+                session_id,
+                password: password.map(Into::into),
+                read_only: connect.read_only,
+            };
+            framed(&request.to_bytes())
+        };
+        let (mut to_a, mut to_b) = (request(&self.a), request(&self.b));
+        let (behind, awaited) = self.encode(conn, glued);
+        to_a.extend(&behind);
+        to_b.extend(&behind);
+        self.send(conn, &to_a, &to_b);
+        let outcome = (self.a.collect(conn, &awaited, Some(id)), self.b.collect(conn, &awaited, Some(id)));
+        self.judge(id, conn, outcome, &awaited)?;
+        self.barrier_unless_control(id, conn)
+    }
+
+    fn barrier_unless_control(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
+        if conn == CONTROL { Ok(()) } else { self.barrier(id) }
+    }
+
+    fn break_connection(&mut self, id: usize, conn: usize, bytes: &[u8]) -> Result<(), Difference> {
+        if !self.conns[conn].live {
+            return Ok(());
+        }
+        self.ping(id, conn)?;
+        self.operations += 1;
+        self.send(conn, bytes, bytes);
+        let outcome = (self.a.drain(conn), self.b.drain(conn));
+        self.judge(id, conn, outcome, &[])?;
+        self.conns[conn].live = false;
+        self.barrier(id)
+    }
+
+    fn ping(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
+        let ping = Frame::of(&Request::Ping);
+        let (bytes, awaited) = self.encode(conn, &[&ping]);
+        self.send(conn, &bytes, &bytes);
+        let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
+        self.judge(id, conn, outcome, &awaited)
+    }
+
+    /// Waits until both have done all they were sent, and compares how far they are.
+    fn barrier(&mut self, id: usize) -> Result<(), Difference> {
+        self.batch(id, CONTROL, &[&Frame::of(&Request::Sync { path: Some("/".into()) })])
+    }
+
+    /// Sends the driver's own requests.
+    ///
+    /// # Errors
+    /// When the answers differ.
+    pub fn control(&mut self, frames: &[Frame]) -> Result<(), Difference> {
+        self.batch(usize::MAX, CONTROL, &frames.iter().collect::<Vec<_>>())
+    }
+
+    /// Sends the driver's own requests and gives the bodies of the judge's answers, then those of the subject's, compared
+    /// by nobody.
+    pub fn ask(&mut self, frames: &[Frame]) -> (Vec<Seen>, Vec<Seen>) {
+        let (bytes, awaited) = self.encode(CONTROL, &frames.iter().collect::<Vec<_>>());
+        self.send(CONTROL, &bytes, &bytes);
+        let raw = |side: &mut Side| {
+            let labels = std::mem::take(&mut side.labels);
+            let seen = side.collect(CONTROL, &awaited, None).0;
+            side.labels = labels;
+            seen
+        };
+        (raw(&mut self.a), raw(&mut self.b))
+    }
+
+    fn word(&mut self, id: usize, word: &[u8; 4]) -> Result<(), Difference> {
+        self.operations += 1;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let text = |side: &Side| side.word(word).map(|text| words::comparable(word, &text, &side.labels));
+            let (a, b) = (text(&self.a), text(&self.b));
+            if a == b && a.is_some() {
+                return Ok(());
+            }
+            // Closed connections leave the watch tables and the counts a moment later.
+            if Instant::now() > deadline {
+                let what = format!("{}\n  judge:   {a:?}\n  subject: {b:?}", String::from_utf8_lossy(word));
+                return Err(Difference { item: id, what });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn expire(&mut self, id: usize, frames: &[Frame], hang_up: bool) -> Result<(), Difference> {
+        let connect = Connect {
+            conn: EXPIRING,
+            renew: None,
+            password: Password::Right,
+            timeout_ms: 1,
+            last_seen: None,
+            read_only: Some(false),
+            protocol_version: 0,
+        };
+        self.connect(id, &connect, &frames.iter().collect::<Vec<_>>())?;
+        let before = self.own[0].last_zxid;
+        if hang_up {
+            self.a.hang_up(EXPIRING);
+            self.b.hang_up(EXPIRING);
+        } else {
+            let outcome = (self.a.drain(EXPIRING), self.b.drain(EXPIRING));
+            self.judge(id, EXPIRING, outcome, &[])?;
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let (a, b) = self.ask(&[Frame::of(&Request::Ping)]);
+            let expired = |seen: &[Seen]| seen.iter().any(|frame| frame.zxid > before);
+            if (expired(&a) && expired(&b)) || Instant::now() > deadline {
+                return self.barrier(id);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Compares what is still under way on every connection.
+    fn settle(&mut self, id: usize) -> Result<(), Difference> {
+        for conn in 0..self.conns.len() {
+            if self.conns[conn].live {
+                self.ping(id, conn)?;
+            }
+        }
+        self.barrier(id)
+    }
+
+    /// Closes every session of the sequence.
+    ///
+    /// # Errors
+    /// When that differs.
+    pub fn close_sessions(&mut self) -> Result<(), Difference> {
+        for session in self.a.sessions() {
+            if session == CONTROL - 1000 {
+                continue;
+            }
+            let connect = Connect {
+                conn: 0,
+                renew: Some(session),
+                password: Password::Right,
+                timeout_ms: 3_600_000,
+                last_seen: None,
+                read_only: Some(false),
+                protocol_version: 0,
+            };
+            let close = Frame::of(&Request::CloseSession);
+            self.connect(usize::MAX, &connect, &[])?;
+            if self.conns[0].live {
+                self.batch(usize::MAX, 0, &[&close])?;
+            }
+        }
+        self.conns.fill(Conn::default());
+        Ok(())
+    }
+}
+
+fn conn_of(act: &Act) -> Option<usize> {
+    match act {
+        Act::Connect(connect) => Some(connect.conn),
+        Act::Frame { conn, .. } => Some(*conn),
+        _ => None,
+    }
+}
+
+fn frame_of(act: &Act) -> Option<&Frame> {
+    match act {
+        Act::Frame { frame, .. } => Some(frame),
+        _ => None,
+    }
+}
+
+/// Both outcomes for people, from the first frame that differs on.
+fn tell(conn: usize, a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> String {
+    let same = a.0.iter().zip(&b.0).take_while(|(x, y)| x == y).count();
+    let list = |outcome: &Outcome| {
+        let mut text = String::new();
+        for frame in outcome.0.iter().skip(same).take(6) {
+            let op = match frame.kind {
+                Kind::Reply(place) => OpCode::from_code(awaited[place].op),
+                _ => None,
+            };
+            let name = op.map_or("", OpCode::name);
+            let body = match frame.kind {
+                Kind::Event => event(&frame.body),
+                _ if frame.err != 0 => crate::item::hex(&frame.body),
+                _ => normal::describe(op, &frame.body),
+            };
+            let (kind, zxid, err) = (frame.kind, frame.zxid, frame.err);
+            text.push_str(&format!("\n    {kind:?} {name} zxid 0x{zxid:x} err {err}: {body}"));
+        }
+        if outcome.0.len() > same + 6 {
+            text.push_str(&format!("\n    and {} more", outcome.0.len() - same - 6));
+        }
+        text.push_str(&format!("\n    then {:?}", outcome.1));
+        text
+    };
+    format!("connection {conn}, after {same} equal frames\n  judge:{}\n  subject:{}", list(a), list(b))
+}
+
+fn event(body: &[u8]) -> String {
+    let mut r = wire::Reader::new(body);
+    match <wire::WatcherEvent<'_> as wire::Decode<'_>>::decode(&mut r) {
+        Ok(event) => format!("{event:?}"),
+        Err(_) => crate::item::hex(body),
+    }
+}

@@ -1,0 +1,126 @@
+//! Server processes: an Apache one and ours, with the same settings.
+
+use crate::profile::{COMMON_PROPERTIES, COMMON_SETTINGS, Profile};
+use crate::socket::Socket;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Which program to run.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// Apache ZooKeeper, with the class path of its jars.
+    Apache {
+        /// As for `java -cp`.
+        classpath: String,
+    },
+    /// Headkeeper.
+    Headkeeper {
+        /// The binary.
+        binary: PathBuf,
+    },
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where clients connect.
+    pub address: SocketAddr,
+    /// Holds the data directory, the settings and what the server printed.
+    pub directory: PathBuf,
+}
+
+impl Program {
+    /// Starts a server on an empty directory and waits until it answers.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not answer within half a minute.
+    pub fn start(&self, profile: &Profile, port: u16, directory: &Path) -> io::Result<Server> {
+        let _ = std::fs::remove_dir_all(directory);
+        self.resume(profile, port, directory)
+    }
+
+    /// Starts a server on a directory that may hold data.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub fn resume(&self, profile: &Profile, port: u16, directory: &Path) -> io::Result<Server> {
+        std::fs::create_dir_all(directory.join("data"))?;
+        let configuration = directory.join("zoo.cfg");
+        std::fs::write(&configuration, configuration_text(profile, port, directory))?;
+        let output = std::fs::File::create(directory.join("output"))?;
+        let mut command = self.command(profile, &configuration);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.current_dir(directory).spawn()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut server = Server { child, address, directory: directory.to_owned() };
+        server.wait_ready()?;
+        Ok(server)
+    }
+
+    fn command(&self, profile: &Profile, configuration: &Path) -> Command {
+        let properties = COMMON_PROPERTIES.iter().chain(profile.properties);
+        let flags: Vec<String> = properties.map(|(name, value)| format!("-D{name}={value}")).collect();
+        match self {
+            Program::Apache { classpath } => {
+                let mut java = Command::new("java");
+                java.args(["-Xmx1g", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"])
+                    .args(flags)
+                    .args(["-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
+                    .arg(configuration);
+                java
+            }
+            Program::Headkeeper { binary } => {
+                let mut ours = Command::new(binary);
+                ours.arg("serve").arg(configuration).env("SERVER_JVMFLAGS", flags.join(" "));
+                ours
+            }
+        }
+    }
+}
+
+fn configuration_text(profile: &Profile, port: u16, directory: &Path) -> String {
+    let mut text =
+        format!("dataDir={}/data\nclientPort={port}\nclientPortAddress=127.0.0.1\n", directory.display());
+    for (key, value) in COMMON_SETTINGS.iter().chain(profile.settings) {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    text
+}
+
+impl Server {
+    fn wait_ready(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                let output = std::fs::read_to_string(self.directory.join("output")).unwrap_or_default();
+                return Err(io::Error::other(format!("the server ended ({status}): {output}")));
+            }
+            if let Ok(mut socket) = Socket::open(self.address) {
+                socket.send(b"ruok");
+                if socket.text(Duration::from_secs(2)).is_some_and(|text| text == b"imok") {
+                    return Ok(());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(io::Error::other("the server does not answer"))
+    }
+
+    /// The last lines it printed.
+    pub fn tail(&self) -> String {
+        let output = std::fs::read(self.directory.join("output")).unwrap_or_default();
+        let start = output.len().saturating_sub(3000);
+        String::from_utf8_lossy(&output[start..]).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

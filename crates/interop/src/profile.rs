@@ -1,0 +1,68 @@
+//! The settings a pair of servers runs with.
+
+/// A set of settings worth a run of its own.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Lines of zoo.cfg.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// `-D` properties.
+    pub properties: &'static [(&'static str, &'static str)],
+    /// `jute.maxbuffer`, in bytes.
+    pub jute_max_buffer: usize,
+    /// Are TTL nodes on?
+    pub extended_types: bool,
+    /// Are hard quotas enforced?
+    pub enforce_quota: bool,
+}
+
+/// `super:test`, which every profile lets in as the superuser.
+pub const SUPER_DIGEST: &str = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
+
+/// What every profile has. Sessions are 1 s to an hour; containers and TTL nodes are left alone, since a sweep would take
+/// zxids at a moment of its own.
+pub const COMMON_SETTINGS: &[(&str, &str)] = &[
+    ("tickTime", "500"),
+    ("minSessionTimeout", "1000"),
+    ("maxSessionTimeout", "3600000"),
+    ("maxClientCnxns", "0"),
+    ("admin.enableServer", "false"),
+    ("4lw.commands.whitelist", "*"),
+    ("forceSync", "no"),
+];
+
+/// Properties of every profile.
+pub const COMMON_PROPERTIES: &[(&str, &str)] = &[
+    ("jute.maxbuffer", "65536"),
+    ("znode.container.checkIntervalMs", "36000000"),
+    ("zookeeper.DigestAuthenticationProvider.superDigest", SUPER_DIGEST),
+];
+
+/// All profiles.
+pub const PROFILES: &[Profile] = &[
+    Profile {
+        name: "default",
+        settings: &[],
+        properties: &[],
+        jute_max_buffer: 65536,
+        extended_types: false,
+        enforce_quota: false,
+    },
+    Profile {
+        name: "extended",
+        settings: &[],
+        properties: &[("zookeeper.extendedTypesEnabled", "true"), ("zookeeper.enforceQuota", "true")],
+        jute_max_buffer: 65536,
+        extended_types: true,
+        enforce_quota: true,
+    },
+    Profile {
+        name: "open",
+        settings: &[("reconfigEnabled", "true")],
+        properties: &[("zookeeper.skipACL", "yes"), ("zookeeper.extendedTypesEnabled", "true")],
+        jute_max_buffer: 65536,
+        extended_types: true,
+        enforce_quota: false,
+    },
+];
