@@ -4,6 +4,7 @@
 
 mod apache;
 mod crash;
+mod differential;
 mod workspace;
 
 use anyhow::Result;
@@ -23,11 +24,14 @@ enum Command {
     Apache(apache::Apache),
     /// Kill the server again and again while it works; every acknowledged write must be there afterwards.
     Crash(crash::Crash),
+    /// Send the same random sequences to an Apache server and to ours, and compare every byte that matters.
+    Differential(differential::Differential),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Apache(command) => apache::run(command),
         Command::Crash(command) => crash::run(command),
+        Command::Differential(arguments) => differential::run(arguments),
     }
 }

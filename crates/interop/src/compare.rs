@@ -26,7 +26,8 @@ pub fn compare(a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> Option<BTreeSet
             needed.insert(Tolerance::BehindClose);
         }
     }
-    let overtakes = |op: i32| op == OpCode::Auth.code() || op == OpCode::Sasl.code() || OpCode::from_code(op).is_none();
+    let overtakes =
+        |op: i32| op == OpCode::Auth.code() || op == OpCode::Sasl.code() || OpCode::from_code(op).is_none();
     let place = |frame: &Seen| match frame.kind {
         Kind::Reply(place) => Some(place),
         _ => None,
@@ -108,7 +109,8 @@ fn sort_acls(frames: &mut [Seen], awaited: &[Awaited]) -> bool {
 /// The body of a getACL reply with its list in order.
 pub fn sorted_acl(body: &[u8]) -> Option<Vec<u8>> {
     let mut r = wire::Reader::new(body);
-    let wire::Response::Acl(Some(mut list), stat) = wire::Response::decode(OpCode::GetAcl, &mut r).ok()? else {
+    let wire::Response::Acl(Some(mut list), stat) = wire::Response::decode(OpCode::GetAcl, &mut r).ok()?
+    else {
         return None;
     };
     list.sort();

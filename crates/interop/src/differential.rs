@@ -87,7 +87,8 @@ impl Plan {
     pub(crate) fn start(&self, profile: &Profile) -> Result<Running, String> {
         let fail = |e: std::io::Error| e.to_string();
         let judge = self.judge.start(profile, self.ports.0, &self.directory.join("judge")).map_err(fail)?;
-        let subject = self.subject.start(profile, self.ports.1, &self.directory.join("subject")).map_err(fail)?;
+        let subject =
+            self.subject.start(profile, self.ports.1, &self.directory.join("subject")).map_err(fail)?;
         let pair = Pair::new(judge.address, subject.address).map_err(|d| d.what)?;
         Ok(Running { _judge: judge, subject, pair })
     }
@@ -117,7 +118,10 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Result<Report, Box
     let mut report = Report::default();
     let profiles = plan.profiles();
     if profiles.is_empty() {
-        return Err(format!("no such profile; there are {:?}", PROFILES.iter().map(|p| p.name).collect::<Vec<_>>()));
+        return Err(format!(
+            "no such profile; there are {:?}",
+            PROFILES.iter().map(|p| p.name).collect::<Vec<_>>()
+        ));
     }
     let mut seed = plan.seed;
     for (n, profile) in profiles.iter().enumerate() {
@@ -140,7 +144,9 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Result<Report, Box
                     tell(&format!("profile {} seed {seed}: {}", profile.name, difference.what));
                     let output = running.subject.tail();
                     drop(running);
-                    return Ok(Err(Box::new(plan.failure(profile, seed, items, difference, output, &mut tell))));
+                    return Ok(Err(Box::new(
+                        plan.failure(profile, seed, items, difference, output, &mut tell),
+                    )));
                 }
             }
             if plan.only.is_some() {
@@ -185,21 +191,25 @@ impl Plan {
         output: String,
         tell: &mut impl FnMut(&str),
     ) -> Failure {
-        let mut failure = Failure { seed, profile: profile.name, round: self.round, items, difference, output };
+        let mut failure =
+            Failure { seed, profile: profile.name, round: self.round, items, difference, output };
         if !self.shrink {
             return failure;
         }
         // Nothing after the item at which it showed can matter, unless the trees differed.
         failure.items.retain(|item| item.id <= failure.difference.item);
         let attempt = |items: &[Item]| match self.start(profile) {
-            Ok(mut running) => running.round(items).err().map(|difference| (difference, running.subject.tail())),
+            Ok(mut running) => {
+                running.round(items).err().map(|difference| (difference, running.subject.tail()))
+            }
             Err(_) => None,
         };
         if attempt(&failure.items).is_none() {
             tell("the round does not fail on fresh servers: it depends on earlier rounds or on timing");
             return failure;
         }
-        let (items, found) = shrink::shrink(failure.items.clone(), attempt, |left| tell(&format!("shrinking: {left} items")));
+        let (items, found) =
+            shrink::shrink(failure.items.clone(), attempt, |left| tell(&format!("shrinking: {left} items")));
         failure.items = items;
         if let Some((difference, output)) = found {
             (failure.difference, failure.output) = (difference, output);
@@ -210,7 +220,11 @@ impl Plan {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "The servers part: profile {}, seed {}, at item {}", self.profile, self.seed, self.difference.item)?;
+        writeln!(
+            f,
+            "The servers part: profile {}, seed {}, at item {}",
+            self.profile, self.seed, self.difference.item
+        )?;
         writeln!(f, "{}", self.difference.what)?;
         if self.items.len() <= 60 {
             writeln!(f, "Sequence:")?;
@@ -236,10 +250,7 @@ impl std::fmt::Display for Report {
         writeln!(
             f,
             "{} operations ({rate:.0}/s), {} replies and events, {} trees of {} nodes: no unexplained difference",
-            self.operations,
-            self.frames,
-            self.trees,
-            self.nodes
+            self.operations, self.frames, self.trees, self.nodes
         )?;
         let errors: Vec<String> = self.errors.iter().rev().map(|(code, n)| format!("{code}: {n}")).collect();
         writeln!(f, "replies by error code: {}", errors.join(", "))?;

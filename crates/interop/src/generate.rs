@@ -70,7 +70,7 @@ impl Generator<'_> {
                 let word = *self.rng.pick(&[b"ruok", b"isro", b"srvr", b"wchs", b"mntr", b"dump"]);
                 self.push(false, Act::Word(*word));
             }
-            40 if self.rng.percent(60) => self.expire(),
+            40 if self.rng.percent(40) => self.expire(),
             41..43 => self.boundary(conn),
             43..55 => {
                 let frame = requests::auth(&mut self.rng);
@@ -83,9 +83,9 @@ impl Generator<'_> {
     /// One to a few requests without waiting in between.
     fn batch(&mut self, conn: usize) {
         let length = match self.rng.below(10) {
-            0..6 => 1,
-            6..8 => self.rng.between(2, 6),
-            _ => self.rng.between(5, 30),
+            0..5 => 1,
+            5..7 => self.rng.between(2, 6),
+            _ => self.rng.between(5, 50),
         };
         let mut wrote = false;
         for n in 0..length {
@@ -118,7 +118,9 @@ impl Generator<'_> {
         let renew = (!self.sessions.is_empty() && rng.percent(35)).then(|| *rng.pick(&self.sessions));
         let password = match rng.below(10) {
             0 => Password::Wrong,
-            1 => Password::Other(rng.pick(&[None, Some(vec![]), Some(vec![0; 16]), Some(vec![7; 300])]).clone()),
+            1 => Password::Other(
+                rng.pick(&[None, Some(vec![]), Some(vec![0; 16]), Some(vec![7; 300])]).clone(),
+            ),
             _ => Password::Right,
         };
         let last_seen = match rng.below(20) {
@@ -207,10 +209,12 @@ impl Generator<'_> {
 
     fn expire(&mut self) {
         let frames = (0..self.rng.between(1, 5))
-            .map(|_| loop {
-                let frame = requests::ephemeral(&mut self.rng);
-                if tolerate::unsent(&frame).is_none() {
-                    break frame;
+            .map(|_| {
+                loop {
+                    let frame = requests::ephemeral(&mut self.rng);
+                    if tolerate::unsent(&frame).is_none() {
+                        break frame;
+                    }
                 }
             })
             .collect();

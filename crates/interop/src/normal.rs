@@ -133,7 +133,11 @@ pub fn describe(op: Option<OpCode>, body: &[u8]) -> String {
     match Response::decode(op, &mut r) {
         Ok(response) if r.is_empty() => {
             let text = format!("{response:?}");
-            if text.len() > 3000 { format!("{}...", text.chars().take(3000).collect::<String>()) } else { text }
+            if text.len() > 3000 {
+                format!("{}...", text.chars().take(3000).collect::<String>())
+            } else {
+                text
+            }
         }
         Ok(response) => format!("{response:?} and surplus {}", crate::item::hex(r.rest())),
         Err(e) => format!("{} ({e})", crate::item::hex(body)),

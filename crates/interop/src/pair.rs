@@ -81,7 +81,11 @@ impl Pair {
             protocol_version: 0,
         };
         pair.connect(CONTROL - 1000, &connect, &[])?;
-        let auth = Request::Auth { auth_type: 0, scheme: Some("digest".into()), auth: Some(b"super:test"[..].into()) };
+        let auth = Request::Auth {
+            auth_type: 0,
+            scheme: Some("digest".into()),
+            auth: Some(b"super:test"[..].into()),
+        };
         pair.control(&[Frame::of(&auth)])?;
         Ok(pair)
     }
@@ -99,7 +103,9 @@ impl Pair {
         while let Some((first, tail)) = rest.split_first() {
             let conn = conn_of(&first.act);
             let glued = tail.iter().take_while(|item| {
-                conn.is_some() && item.glued && matches!(&item.act, Act::Frame { conn: c, .. } if Some(*c) == conn)
+                conn.is_some()
+                    && item.glued
+                    && matches!(&item.act, Act::Frame { conn: c, .. } if Some(*c) == conn)
             });
             let glued: Vec<&Frame> = glued.filter_map(|item| frame_of(&item.act)).collect();
             rest = &tail[glued.len()..];
@@ -174,7 +180,10 @@ impl Pair {
         if a && b {
             return Ok(());
         }
-        Err(Difference { item: id, what: format!("connections are accepted by the judge: {a}, by the subject: {b}") })
+        Err(Difference {
+            item: id,
+            what: format!("connections are accepted by the judge: {a}, by the subject: {b}"),
+        })
     }
 
     /// Compares, counts, and keeps what the connection has learned.
@@ -199,7 +208,8 @@ impl Pair {
                 *self.errors.entry(frame.err).or_default() += 1;
             }
         }
-        let newest = a.0.iter().filter(|frame| matches!(frame.kind, Kind::Reply(_))).map(|frame| frame.zxid).max();
+        let newest =
+            a.0.iter().filter(|frame| matches!(frame.kind, Kind::Reply(_))).map(|frame| frame.zxid).max();
         let state = self.conn(conn);
         state.last_zxid = state.last_zxid.max(newest.unwrap_or(0));
         if a.1 == End::Closed {
@@ -308,9 +318,9 @@ impl Pair {
         let (bytes, awaited) = self.encode(CONTROL, &frames.iter().collect::<Vec<_>>());
         self.send(CONTROL, &bytes, &bytes);
         let raw = |side: &mut Side| {
-            let labels = std::mem::take(&mut side.labels);
+            side.raw = true;
             let seen = side.collect(CONTROL, &awaited, None).0;
-            side.labels = labels;
+            side.raw = false;
             seen
         };
         (raw(&mut self.a), raw(&mut self.b))

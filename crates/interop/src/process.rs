@@ -67,7 +67,9 @@ impl Program {
         match self {
             Program::Apache { classpath } => {
                 let mut java = Command::new("java");
-                java.args(["-Xmx1g", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"])
+                java.args(["-Xmx1g", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"])
+                    // The digest of a path depends on it.
+                    .arg("-Dfile.encoding=UTF-8")
                     .args(flags)
                     .args(["-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
                     .arg(configuration);
@@ -100,8 +102,8 @@ impl Server {
                 return Err(io::Error::other(format!("the server ended ({status}): {output}")));
             }
             if let Ok(mut socket) = Socket::open(self.address) {
-                socket.send(b"ruok");
-                if socket.text(Duration::from_secs(2)).is_some_and(|text| text == b"imok") {
+                socket.send(b"isro");
+                if socket.text(Duration::from_secs(2)).is_some_and(|text| text == b"rw") {
                     return Ok(());
                 }
             }

@@ -20,11 +20,11 @@ pub struct Profile {
 /// `super:test`, which every profile lets in as the superuser.
 pub const SUPER_DIGEST: &str = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
 
-/// What every profile has. Sessions are 1 s to an hour; containers and TTL nodes are left alone, since a sweep would take
+/// What every profile has. Sessions are half a second to an hour; containers and TTL nodes are left alone, since a sweep would take
 /// zxids at a moment of its own.
 pub const COMMON_SETTINGS: &[(&str, &str)] = &[
-    ("tickTime", "500"),
-    ("minSessionTimeout", "1000"),
+    ("tickTime", "100"),
+    ("minSessionTimeout", "500"),
     ("maxSessionTimeout", "3600000"),
     ("maxClientCnxns", "0"),
     ("admin.enableServer", "false"),

@@ -65,6 +65,8 @@ pub struct Side {
     sockets: HashMap<usize, Socket>,
     /// The numbers that both servers' sessions share.
     pub labels: Labels,
+    /// Leave the bytes as they come?
+    pub raw: bool,
     /// Session id and password, by the place of the connect.
     credentials: HashMap<usize, (i64, Vec<u8>)>,
 }
@@ -72,7 +74,14 @@ pub struct Side {
 impl Side {
     /// A side without connections.
     pub fn new(name: &'static str, address: SocketAddr) -> Side {
-        Side { name, address, sockets: HashMap::new(), labels: Labels::new(), credentials: HashMap::new() }
+        Side {
+            name,
+            address,
+            sockets: HashMap::new(),
+            labels: Labels::new(),
+            raw: false,
+            credentials: HashMap::new(),
+        }
     }
 
     /// Opens a connection under a name; one of that name is closed.
@@ -141,8 +150,14 @@ impl Side {
 
     /// Reads until every awaited reply is there or the connection ends. `handshake`: the first frame is a handshake's answer
     /// to the connect of that place, and says whether it is for a new session.
-    pub fn collect(&mut self, conn: usize, awaited: &[Awaited], handshake: Option<usize>) -> (Vec<Seen>, End) {
-        let Side { sockets, labels, credentials, .. } = self;
+    pub fn collect(
+        &mut self,
+        conn: usize,
+        awaited: &[Awaited],
+        handshake: Option<usize>,
+    ) -> (Vec<Seen>, End) {
+        let Side { sockets, labels, credentials, raw, .. } = self;
+        let comparable = !*raw;
         let Some(socket) = sockets.get_mut(&conn) else { return (Vec::new(), End::Closed) };
         let mut seen = Vec::new();
         let mut open = vec![true; awaited.len()];
@@ -165,7 +180,7 @@ impl Side {
                 Got::Closed => return (seen, End::Closed),
                 Got::Silence => return (seen, End::Silence),
             };
-            let frame = reply(payload, awaited, &mut open, labels);
+            let frame = reply(payload, awaited, &mut open, comparable.then_some(&*labels));
             if let Kind::Reply(place) = frame.kind {
                 missing -= 1;
                 closing |= closes(awaited[place].op, &frame);
@@ -182,7 +197,7 @@ impl Side {
         let mut seen = Vec::new();
         loop {
             match socket.frame(PATIENCE) {
-                Got::Frame(payload) => seen.push(reply(payload, &[], &mut [], labels)),
+                Got::Frame(payload) => seen.push(reply(payload, &[], &mut [], Some(&*labels))),
                 Got::Closed => return (seen, End::Closed),
                 Got::Silence => return (seen, End::Silence),
             }
@@ -197,7 +212,7 @@ fn closes(op: i32, frame: &Seen) -> bool {
     unknown || failed_auth || (op == OpCode::CloseSession.code() && frame.err == 0)
 }
 
-fn reply(payload: Vec<u8>, awaited: &[Awaited], open: &mut [bool], labels: &Labels) -> Seen {
+fn reply(payload: Vec<u8>, awaited: &[Awaited], open: &mut [bool], labels: Option<&Labels>) -> Seen {
     let Ok(header) = ReplyHeader::decode(&mut Reader::new(&payload)) else {
         return Seen { kind: Kind::Stray(0), zxid: 0, err: 0, body: payload };
     };
@@ -211,7 +226,7 @@ fn reply(payload: Vec<u8>, awaited: &[Awaited], open: &mut [bool], labels: &Labe
         None => Kind::Stray(header.xid),
         Some(place) => {
             open[place] = false;
-            if let (0, Some(op)) = (err, OpCode::from_code(awaited[place].op)) {
+            if let (0, Some(op), Some(labels)) = (err, OpCode::from_code(awaited[place].op), labels) {
                 normal::body(op, &mut body, labels);
             }
             Kind::Reply(place)

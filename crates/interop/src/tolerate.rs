@@ -36,7 +36,9 @@ pub type Tolerated = BTreeMap<Tolerance, u64>;
 /// that the trees would part. The story tests look at these one by one.
 pub fn unsent(frame: &Frame) -> Option<&'static str> {
     if frame.op == OpCode::CreateSession.code() {
-        return Some("createSession from a client: Apache answers without a header (differences: createSession)");
+        return Some(
+            "createSession from a client: Apache answers without a header (differences: createSession)",
+        );
     }
     match frame.request()? {
         Request::Multi { ops } => ops.iter().find_map(unsent_op),
@@ -63,7 +65,9 @@ fn unsent_op(op: &MultiOp<'_>) -> Option<&'static str> {
 
 fn unsent_create(op: OpCode, path: Option<&str>, flags: i32, ttl: i64) -> Option<&'static str> {
     if op == OpCode::CreateTtl && (0..5).contains(&flags) && ttl < 0 {
-        return Some("createTTL without TTL flags and with a negative ttl ends Apache (differences: createTTL)");
+        return Some(
+            "createTTL without TTL flags and with a negative ttl ends Apache (differences: createTTL)",
+        );
     }
     let path = path?;
     if path.starts_with("/zookeeper/quota/zookeeper_") {
@@ -80,5 +84,6 @@ fn unsent_create(op: OpCode, path: Option<&str>, flags: i32, ttl: i64) -> Option
 
 fn unsent_stats(path: Option<&str>, data: Option<&[u8]>) -> Option<&'static str> {
     let stats = path.is_some_and(|path| path.ends_with("/zookeeper_stats"));
-    (stats && data != Some(b"count=0,bytes=0")).then_some("bad text in a stats node ends Apache (differences: quota texts)")
+    (stats && data != Some(b"count=0,bytes=0"))
+        .then_some("bad text in a stats node ends Apache (differences: quota texts)")
 }

@@ -58,10 +58,13 @@ fn keep(paths: &[String], seen: &[Seen], nodes: &mut Nodes) -> Vec<String> {
     let mut children = Vec::new();
     let answer = |place: usize| seen.iter().find(|frame| frame.kind == Kind::Reply(place) && frame.err == 0);
     for (n, path) in paths.iter().enumerate() {
-        let (Some(data), Some(acl), Some(names)) = (answer(3 * n), answer(3 * n + 1), answer(3 * n + 2)) else {
+        let (Some(data), Some(acl), Some(names)) = (answer(3 * n), answer(3 * n + 1), answer(3 * n + 2))
+        else {
             continue;
         };
-        if let Ok(Response::Data(data, stat)) = Response::decode(OpCode::GetData, &mut Reader::new(&data.body)) {
+        if let Ok(Response::Data(data, stat)) =
+            Response::decode(OpCode::GetData, &mut Reader::new(&data.body))
+        {
             let data = data.map(|data| data.into_owned());
             nodes.insert(path.clone(), Node { data, stat, acl: acl.body.clone() });
         }
@@ -85,7 +88,8 @@ pub fn compare(pair: &mut Pair, item: usize) -> Result<usize, Difference> {
     for path in paths {
         let node = |nodes: &Nodes, labels: &normal::Labels| {
             nodes.get(path).map(|node| {
-                let mut body = wire::Encode::to_bytes(&Response::Data(node.data.as_deref().map(Into::into), node.stat));
+                let mut body =
+                    wire::Encode::to_bytes(&Response::Data(node.data.as_deref().map(Into::into), node.stat));
                 normal::body(OpCode::GetData, &mut body, labels);
                 let mut acl = node.acl.clone();
                 normal::body(OpCode::GetAcl, &mut acl, labels);
@@ -112,7 +116,8 @@ pub fn compare(pair: &mut Pair, item: usize) -> Result<usize, Difference> {
                 normal::describe(Some(OpCode::GetAcl), &node.acl)
             ),
         };
-        let what = format!("tree: {path}\n  judge:   {}\n  subject: {}", tell(a.get(path)), tell(b.get(path)));
+        let what =
+            format!("tree: {path}\n  judge:   {}\n  subject: {}", tell(a.get(path)), tell(b.get(path)));
         return Err(Difference { item, what });
     }
     Ok(a.len())
@@ -136,7 +141,10 @@ pub fn digests(pair: &mut Pair, item: usize) -> Result<(), Difference> {
         let expected = format!("{:x}: {}", zxid + due, digest_of(nodes));
         if said.lines().last() != Some(expected.as_str()) {
             let last: Vec<&str> = said.lines().rev().take(3).collect();
-            let what = format!("digest of the {}: its tree has {expected}, it says {last:?} (latest first)", side.name);
+            let what = format!(
+                "digest of the {}: its tree has {expected}, it says {last:?} (latest first)",
+                side.name
+            );
             return Err(Difference { item, what });
         }
     }

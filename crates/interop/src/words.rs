@@ -7,7 +7,8 @@ pub fn comparable(word: &[u8; 4], text: &str, labels: &Labels) -> String {
     match word {
         b"srvr" => text.lines().map(srvr_line).collect::<Vec<_>>().join("\n"),
         b"mntr" => {
-            let mut lines: Vec<&str> = text.lines().filter(|line| MNTR.iter().any(|key| line.starts_with(key))).collect();
+            let mut lines: Vec<&str> =
+                text.lines().filter(|line| MNTR.iter().any(|key| line.starts_with(key))).collect();
             lines.sort_unstable();
             lines.join("\n")
         }

@@ -66,7 +66,14 @@ mod tests {
     fn a_created_node_counts() {
         let time = 1_795_389_508_617;
         let root = StatPersisted { cversion: 1, pzxid: 2, ..StatPersisted::default() };
-        let app = StatPersisted { czxid: 2, mzxid: 2, pzxid: 2, ctime: time, mtime: time, ..StatPersisted::default() };
+        let app = StatPersisted {
+            czxid: 2,
+            mzxid: 2,
+            pzxid: 2,
+            ctime: time,
+            mtime: time,
+            ..StatPersisted::default()
+        };
         let nodes = [
             node("/", Some(b""), root),
             node("/zookeeper", Some(b""), StatPersisted::default()),

@@ -16,7 +16,11 @@ fn good(rng: &mut Rng) -> Acl<'static> {
     match rng.below(10) {
         0..3 => Acl::new(perms, "world", "anyone"),
         3..6 => Acl::new(perms, "digest", rng.pick(USERS).1),
-        6 => Acl::new(perms, "ip", *rng.pick(&["127.0.0.1", "127.0.0.0/8", "10.0.0.0/8", "0.0.0.0/0", "::1", "fe80::/10"])),
+        6 => Acl::new(
+            perms,
+            "ip",
+            *rng.pick(&["127.0.0.1", "127.0.0.0/8", "10.0.0.0/8", "0.0.0.0/0", "::1", "fe80::/10"]),
+        ),
         7 => Acl::new(perms, "digest", *rng.pick(&["a:b", ":b", "a:b:"])),
         _ => Acl::new(perms, "auth", *rng.pick(&["", "x"])),
     }
@@ -26,10 +30,28 @@ fn bad(rng: &mut Rng) -> Acl<'static> {
     match rng.below(10) {
         0 => Acl::new(31, "world", *rng.pick(&["someone", ""])),
         1 => Acl::new(31, "digest", *rng.pick(&["u", "a:", "a::b", "a:b:c", ""])),
-        2 => Acl::new(31, "ip", *rng.pick(&["10.0.0.0/33", "/", "/-1", "localhost", "1.2.3", "1.2.3.4.5", "1.2.3.256", "::1/129", ":::", ""])),
+        2 => Acl::new(
+            31,
+            "ip",
+            *rng.pick(&[
+                "10.0.0.0/33",
+                "/",
+                "/-1",
+                "localhost",
+                "1.2.3",
+                "1.2.3.4.5",
+                "1.2.3.256",
+                "::1/129",
+                ":::",
+                "",
+            ]),
+        ),
         3 => Acl::new(31, *rng.pick(&["super", "sasl", "x509", "foo", ""]), "x"),
         4 => Acl { perms: 31, id: Id { scheme: None, id: Some("anyone".into()) } },
-        5 => Acl { perms: 31, id: Id { scheme: Some((*rng.pick(&["world", "digest", "ip"])).into()), id: None } },
+        5 => Acl {
+            perms: 31,
+            id: Id { scheme: Some((*rng.pick(&["world", "digest", "ip"])).into()), id: None },
+        },
         6 => Acl { perms: 31, id: Id { scheme: Some("auth".into()), id: None } },
         7 => Acl { perms: 31, id: Id { scheme: None, id: None } },
         8 => Acl { perms: 31, id: Id { scheme: Some("foo".into()), id: None } },

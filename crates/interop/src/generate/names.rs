@@ -5,7 +5,7 @@ use crate::rng::Rng;
 /// A path as it travels, which need not be UTF-8; `None` is null.
 pub(super) type Path = Option<Vec<u8>>;
 
-const NAMES: &[&str] = &["a", "b", "c", "d", "e"];
+const NAMES: &[&str] = &["a", "b", "c", "d"];
 
 /// A path that may well exist.
 pub(super) fn likely(rng: &mut Rng) -> String {
@@ -62,7 +62,9 @@ pub(super) fn limits(rng: &mut Rng) -> Vec<u8> {
         1 => format!("count={count},bytes={bytes}=;byteHardLimit={hard_bytes};countHardLimit={hard_count}"),
         2 => format!("count={count},bytes={bytes}=;countHardLimit={hard_count}"),
         3 => format!("count={count},bytes={bytes}=;byteHardLimit={hard_bytes}"),
-        _ => (*rng.pick(&["count=,bytes=", "count=3", "byteHardLimit=20", "", "count=-1,bytes=-1"])).to_owned(),
+        _ => {
+            (*rng.pick(&["count=,bytes=", "count=3", "byteHardLimit=20", "", "count=-1,bytes=-1"])).to_owned()
+        }
     }
     .into_bytes()
 }

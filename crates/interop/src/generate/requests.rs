@@ -54,11 +54,19 @@ fn create(rng: &mut Rng, profile: &Profile) -> Frame {
         3 => (OpCode::CreateContainer, 4, Some(b"/kk".to_vec())),
         4 => {
             // Whatever the flags say, a container; an ephemeral one would be somebody's for the session check only.
-            (OpCode::CreateContainer, *rng.pick(&[0, 1, 2, 3, 5, 6, 7]), Some(names::collected(rng).into_bytes()))
+            (
+                OpCode::CreateContainer,
+                *rng.pick(&[0, 1, 2, 3, 5, 6, 7]),
+                Some(names::collected(rng).into_bytes()),
+            )
         }
         5..8 => (OpCode::CreateTtl, *rng.pick(&[5, 5, 6]), Some(names::collected(rng).into_bytes())),
         8 => (OpCode::CreateTtl, rng.between(-1, 8) as i32, Some(names::collected(rng).into_bytes())),
-        9 => (*rng.pick(&[OpCode::Create, OpCode::Create2]), *rng.pick(&[4, 5, 6, 7, -1, 100]), names::any(rng)),
+        9 => (
+            *rng.pick(&[OpCode::Create, OpCode::Create2]),
+            *rng.pick(&[4, 5, 6, 7, -1, 100]),
+            names::any(rng),
+        ),
         10..24 => (OpCode::Create, *rng.pick(&[0, 0, 0, 1, 2, 3]), names::any(rng)),
         _ => (OpCode::Create2, *rng.pick(&[0, 0, 0, 1, 2, 3]), names::any(rng)),
     };
@@ -105,8 +113,16 @@ fn delete(rng: &mut Rng) -> Frame {
 }
 
 fn delete_container(rng: &mut Rng) -> Frame {
-    let path: &[Option<&[u8]>] =
-        &[Some(b"/kk"), Some(b"/kk"), Some(b"/kk/none"), Some(b"/"), Some(b"/zookeeper"), Some(b"x"), Some(b""), None];
+    let path: &[Option<&[u8]>] = &[
+        Some(b"/kk"),
+        Some(b"/kk"),
+        Some(b"/kk/none"),
+        Some(b"/"),
+        Some(b"/zookeeper"),
+        Some(b"x"),
+        Some(b""),
+        None,
+    ];
     let path = *rng.pick(path);
     frame(OpCode::DeleteContainer, |w| w.buffer(path))
 }
@@ -159,8 +175,9 @@ fn quota(rng: &mut Rng) -> Frame {
 }
 
 fn reconfig(rng: &mut Rng) -> Frame {
-    let mut text =
-        || *rng.pick::<Option<&str>>(&[None, Some(""), Some("3"), Some("server.2=h:1:2;3"), Some("nonsense")]);
+    let mut text = || {
+        *rng.pick::<Option<&str>>(&[None, Some(""), Some("3"), Some("server.2=h:1:2;3"), Some("nonsense")])
+    };
     let (joining, leaving, members) = (text(), text(), text());
     let id = *rng.pick(&[-1, 0, 5]);
     frame(OpCode::Reconfig, |w| {
@@ -256,7 +273,10 @@ pub(super) fn auth(rng: &mut Rng) -> Frame {
     }
     let mut out = match rng.below(10) {
         0 => auth_of(Some("ip"), Some(b"")),
-        1 => auth_of(Some("digest"), Some(*rng.pick::<&[u8]>(&[b"nocolon", b"", b":", b"a:b:c", b"\xff:\xfe"]))),
+        1 => auth_of(
+            Some("digest"),
+            Some(*rng.pick::<&[u8]>(&[b"nocolon", b"", b":", b"a:b:c", b"\xff:\xfe"])),
+        ),
         2 | 3 => auth_of(Some("digest"), Some(b"super:test")),
         4 => auth_of(Some("digest"), Some(b"super:wrong")),
         _ => auth_of(Some("digest"), Some(rng.pick(acl::USERS).0.as_bytes())),

@@ -1,0 +1,86 @@
+//! The same random sequences to an Apache server and to ours.
+
+use crate::apache;
+use crate::workspace::{root, run as run_tool, target};
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use interop::differential::{Plan, run as run_plan};
+use interop::process::Program;
+use std::path::PathBuf;
+use std::process::Command;
+
+#[derive(Args)]
+pub(crate) struct Differential {
+    /// Operations to send, over all profiles.
+    #[arg(long, default_value_t = 20_000)]
+    ops: u64,
+    /// The first seed; each round takes the next one. From the clock when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Items in a round, after which trees and digests are compared.
+    #[arg(long, default_value_t = 2000)]
+    round: usize,
+    /// Only this profile of settings: default, extended, open.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Replay only these items of the round of `--seed`.
+    #[arg(long, value_delimiter = ',')]
+    only: Option<Vec<usize>>,
+    /// Do not shrink a failing sequence.
+    #[arg(long)]
+    no_shrink: bool,
+    /// The port of the Apache server; the subject gets the next one.
+    #[arg(long, default_value_t = 26100)]
+    port: u16,
+    /// Compare Apache with Apache, which must show nothing.
+    #[arg(long)]
+    apache_itself: bool,
+    /// A binary to compare instead of building one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: Differential) -> Result<()> {
+    let judge = Program::Apache { classpath: apache::classpath()? };
+    let subject = if arguments.apache_itself {
+        Clone::clone(&judge)
+    } else {
+        Program::Headkeeper { binary: binary(arguments.binary)? }
+    };
+    let clock = std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
+    let seed = arguments.seed.unwrap_or(clock);
+    println!("seed {seed}");
+    let plan = Plan {
+        judge,
+        subject,
+        ports: (arguments.port, arguments.port + 1),
+        directory: target().join("differential").join(arguments.port.to_string()),
+        seed,
+        operations: arguments.ops,
+        round: arguments.round,
+        profile: arguments.profile,
+        only: arguments.only,
+        shrink: !arguments.no_shrink,
+    };
+    match run_plan(&plan, |line| println!("{line}")).map_err(|e| anyhow!(e))? {
+        Ok(report) => {
+            print!("{report}");
+            Ok(())
+        }
+        Err(failure) => {
+            println!("{failure}");
+            bail!("the servers differ")
+        }
+    }
+}
+
+/// The binary to test: the one named, or a fresh debug build with its assertions.
+fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(binary) = named {
+        return Ok(binary.canonicalize()?);
+    }
+    run_tool(
+        Command::new("cargo").args(["build", "--quiet", "--package", "headkeeper"]).current_dir(root()),
+    )?;
+    Ok(target().join("debug/headkeeper"))
+}
