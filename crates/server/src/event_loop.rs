@@ -352,8 +352,10 @@ impl<M: Machine> Running<M> {
         for note in self.parts.out.notes.drain(..) {
             (self.parts.log)(note.level, &note.text);
         }
-        if let Some(at) = self.parts.out.wake_at_us.take() {
-            self.wake_at_us = Some(at);
+        // Set anew by every Flush.
+        self.wake_at_us = self.parts.out.wake_at_us.take();
+        if let Some(keep) = self.parts.out.purge.take() {
+            self.parts.lanes.purge(keep);
         }
         let words = std::mem::take(&mut self.parts.out.words);
         for (id, word) in words {

@@ -4,6 +4,7 @@
 //! time and disk completions to the machine (`node`) and carries out what the machine wants.
 //!
 //! Types to know:
+//! - [`serve`] is a server as a process; [`Server`] is one to run anywhere, such as in a test's thread;
 //! - [`EventLoop`] runs a [`Machine`] on one thread: accept, read, step, submit to the disk, write;
 //! - [`Lanes`] are the two disk threads, [`FileDisk`] the files they work on;
 //! - [`DirectoryLocks`] keep a second server away from the data.
@@ -22,6 +23,9 @@ pub mod flw;
 pub mod logging;
 mod machine;
 mod net;
+mod serve;
+mod serving;
+mod start;
 mod stop;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -34,4 +38,7 @@ pub use disk::lock::DirectoryLocks;
 pub use event_loop::{EventLoop, Log, Parts};
 pub use machine::Machine;
 pub use net::listen::{ListenConfig, Listener};
+pub use serve::serve;
+pub use serving::Serving;
+pub use start::{Server, StartError};
 pub use stop::Stop;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use store::{Disk, DiskBatch, DiskError, Lane, Ticket};
+use store::{Disk, DiskBatch, DiskError, DiskOp, Lane, Ticket};
 
 /// A finished batch.
 #[derive(Debug)]
@@ -16,6 +16,14 @@ pub(crate) struct Done {
     pub(crate) result: Result<(), DiskError>,
     /// A line for the log.
     pub(crate) slow_sync: Option<String>,
+}
+
+/// What a lane is given to do.
+#[derive(Debug)]
+enum Job {
+    Batch(DiskBatch),
+    /// Remove old snapshots and logs, keeping so many snapshots.
+    Purge(usize),
 }
 
 /// The disk threads.
@@ -28,7 +36,7 @@ pub struct Lanes {
 
 #[derive(Debug)]
 struct LaneThread {
-    inbox: Sender<DiskBatch>,
+    inbox: Sender<Job>,
     thread: JoinHandle<()>,
 }
 
@@ -53,12 +61,12 @@ impl Lanes {
             abandon_snapshots: AtomicBool::new(false),
         });
         let spawn = |lane: Lane, name: &str| -> io::Result<LaneThread> {
-            let (inbox, batches) = mpsc::channel();
+            let (inbox, jobs) = mpsc::channel();
             let disk = FileDisk::new(config.clone());
             let outbox = Arc::clone(&outbox);
             let thread = thread::Builder::new()
                 .name(name.to_owned())
-                .spawn(move || work(lane, disk, &batches, &outbox))?;
+                .spawn(move || work(lane, disk, &jobs, &outbox))?;
             Ok(LaneThread { inbox, thread })
         };
         Ok(Lanes {
@@ -74,7 +82,12 @@ impl Lanes {
             Lane::Log => &self.log,
             Lane::Snapshot => &self.snapshot,
         };
-        lane.inbox.send(batch).expect("disk threads end after the loop");
+        lane.inbox.send(Job::Batch(batch)).expect("disk threads end after the loop");
+    }
+
+    /// Removes all but the newest `keep` snapshots and the logs they need, behind the snapshots under way.
+    pub(crate) fn purge(&self, keep: usize) {
+        self.snapshot.inbox.send(Job::Purge(keep)).expect("disk threads end after the loop");
     }
 
     /// What has finished since the last call, in order within a lane.
@@ -95,12 +108,19 @@ impl Lanes {
     }
 }
 
-fn work(lane: Lane, mut disk: FileDisk, batches: &Receiver<DiskBatch>, outbox: &Outbox) {
+fn work(lane: Lane, mut disk: FileDisk, jobs: &Receiver<Job>, outbox: &Outbox) {
     let mut failed: Option<DiskError> = None;
-    while let Ok(batch) = batches.recv() {
+    while let Ok(job) = jobs.recv() {
         if lane == Lane::Snapshot && outbox.abandon_snapshots.load(Ordering::Acquire) {
             continue;
         }
+        let batch = match job {
+            Job::Batch(batch) => batch,
+            Job::Purge(keep) => {
+                purge(&mut disk, keep);
+                continue;
+            }
+        };
         // After a failed write or sync of the log nobody knows what is on the disk: nothing may follow it.
         let result = match &failed {
             Some(e) => Err(e.clone()),
@@ -111,6 +131,24 @@ fn work(lane: Lane, mut disk: FileDisk, batches: &Receiver<DiskBatch>, outbox: &
         }
         let done = Done { ticket: batch.ticket, result, slow_sync: disk.take_slow_sync() };
         outbox.deliver(done);
+    }
+}
+
+/// Errors are worth a line and nothing more: the files stay until the next time.
+fn purge(disk: &mut FileDisk, keep: usize) {
+    log::info!("Purge task started.");
+    let purged = store::purge_plan(disk, keep).and_then(|ops| {
+        for op in &ops {
+            if let DiskOp::Remove { file } = op {
+                log::info!("Removing file: {}", disk.path(file));
+            }
+            disk.execute(op)?;
+        }
+        Ok(())
+    });
+    match purged {
+        Ok(()) => log::info!("Purge task completed."),
+        Err(e) => log::error!("Purge task failed: {e}"),
     }
 }
 

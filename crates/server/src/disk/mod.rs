@@ -3,3 +3,4 @@
 pub(crate) mod files;
 pub(crate) mod lanes;
 pub(crate) mod lock;
+pub(crate) mod progress;

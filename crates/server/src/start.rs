@@ -1,0 +1,184 @@
+//! From a configuration to a server that is ready to run: directories, locks, sockets, recovery, node.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::load::{DirectoryError, prepare_directories};
+use crate::disk::files::{DiskCounters, FileDisk, FilesConfig};
+use crate::disk::lanes::Lanes;
+use crate::disk::lock::DirectoryLocks;
+use crate::disk::progress::ProgressDisk;
+use crate::event_loop::{EventLoop, Parts};
+use crate::net::listen::{ListenConfig, Listener};
+use crate::serving::Serving;
+use crate::stop::Stop;
+use node::{Halt, Node, NoteLevel, Outputs};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Recovered;
+
+/// Why a server does not start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StartError {
+    /// What the process ends with (reference: operations §9).
+    pub exit_code: u8,
+    /// The line for the operator.
+    pub message: String,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server with its data loaded and its port bound.
+pub struct Server {
+    event_loop: EventLoop,
+    parts: Parts<Serving>,
+    address: Option<SocketAddr>,
+    _locks: DirectoryLocks,
+}
+
+impl Server {
+    /// Does everything up to accepting connections. The port is bound before the data is loaded, so that a port that is
+    /// taken is noticed at once and early clients wait in the backlog.
+    ///
+    /// # Errors
+    /// With the exit code and the line for the operator.
+    pub fn open(config: &Config) -> Result<Server, StartError> {
+        raise_open_file_limit();
+        prepare_directories(config).map_err(|e| failure(DirectoryError::EXIT_CODE as u8, e))?;
+        let locks = DirectoryLocks::take(&[config.log_version_dir(), config.snap_version_dir()])
+            .map_err(|e| failure(DirectoryError::EXIT_CODE as u8, e))?;
+        let listener = listen(config)?;
+        let address = listener.as_ref().map(Listener::address);
+        let files = files_config(config);
+        let recovered = load(config, &files)?;
+
+        let event_loop = EventLoop::new().map_err(|e| failure(1, format!("cannot wait for events: {e}")))?;
+        let lanes = Lanes::start(&files, event_loop.waker())
+            .map_err(|e| failure(1, format!("cannot start the disk threads: {e}")))?;
+        let clock = Clock::start();
+        let mut out = Outputs::default();
+        let mut told = config.clone();
+        told.listen.client_port = address.map(|a| a.port());
+        let seed = RandomState::new().build_hasher().finish();
+        let node = Node::new(config.node_config(), recovered, seed, clock.now(), &mut out);
+        let parts = Parts {
+            machine: Serving::new(node, &told),
+            out,
+            listeners: listener.into_iter().collect(),
+            lanes,
+            clock,
+            stop: Stop::new(event_loop.waker()),
+            log: Box::new(|level, text| log::log!(target: "headkeeper", log_level(level), "{text}")),
+        };
+        Ok(Server { event_loop, parts, address, _locks: locks })
+    }
+
+    /// Where it listens; `None` without a client port.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// How to end it.
+    pub fn stop(&self) -> Stop {
+        self.parts.stop.clone()
+    }
+
+    /// The node, before it runs.
+    pub fn node(&self) -> &Node {
+        self.parts.machine.node()
+    }
+
+    /// Serves until it is stopped or a disk fails.
+    ///
+    /// # Errors
+    /// When the system refuses to wait for events.
+    pub fn run(self) -> io::Result<Halt> {
+        let Server { event_loop, parts, address: _, _locks } = self;
+        event_loop.run(parts)
+    }
+}
+
+fn failure(exit_code: u8, message: impl fmt::Display) -> StartError {
+    StartError { exit_code, message: message.to_string() }
+}
+
+/// As a JVM does: as many open files as the system allows this process, since every client is one.
+fn raise_open_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(e) = setrlimit(Resource::Nofile, raised) {
+            log::warn!("cannot raise the limit of open files from {:?}: {e}", limit.current);
+        }
+    }
+}
+
+fn log_level(level: NoteLevel) -> log::Level {
+    match level {
+        NoteLevel::Debug => log::Level::Debug,
+        NoteLevel::Info => log::Level::Info,
+        NoteLevel::Warn => log::Level::Warn,
+        NoteLevel::Error => log::Level::Error,
+    }
+}
+
+fn files_config(config: &Config) -> FilesConfig {
+    let threshold_ms = u64::try_from(config.storage.fsync_warning_threshold_ms).unwrap_or(0);
+    FilesConfig {
+        log_dir: config.log_version_dir(),
+        snap_dir: config.snap_version_dir(),
+        log_parent_dir: config.log_dir().to_owned(),
+        force_sync: config.storage.force_sync,
+        sync_warning: Duration::from_millis(threshold_ms),
+        counters: Arc::new(DiskCounters::default()),
+    }
+}
+
+fn load(config: &Config, files: &FilesConfig) -> Result<Recovered, StartError> {
+    let mut disk = ProgressDisk::new(FileDisk::new(files.clone()));
+    let hash_seed = RandomState::new().build_hasher().finish();
+    let recovered = store::recover(&mut disk, &config.store_config(), config.tree_config(hash_seed))
+        .map_err(|e| failure(1, format!("cannot load the data: {e}")))?;
+    for notice in &recovered.notices {
+        log::warn!("{notice}");
+    }
+    Ok(recovered)
+}
+
+fn listen(config: &Config) -> Result<Option<Listener>, StartError> {
+    let settings = &config.listen;
+    let Some(port) = settings.client_port else {
+        log::warn!("clientPort is not set: no client can connect");
+        return Ok(None);
+    };
+    let candidates = match settings.client_port_address.as_deref() {
+        Some(host) => (host, port)
+            .to_socket_addrs()
+            .map(Iterator::collect)
+            .map_err(|e| failure(1, format!("cannot resolve clientPortAddress {host}: {e}")))?,
+        // As Java: all addresses of both families, where there are both.
+        None => vec![
+            SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
+        ],
+    };
+    let mut last: Vec<String> = Vec::new();
+    for address in candidates {
+        let listen = ListenConfig { address, backlog: settings.backlog, keep_alive: settings.tcp_keep_alive };
+        match Listener::bind(&listen) {
+            Ok(listener) => return Ok(Some(listener)),
+            Err(e) => last.push(format!("{address}: {e}")),
+        }
+    }
+    Err(failure(1, format!("cannot listen on the client port, {}", last.join("; "))))
+}
