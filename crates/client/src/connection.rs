@@ -1,13 +1,13 @@
 //! One connection after its handshake.
 
+use crate::open::{Frame, LIMITS, OpenRequests};
 use crate::{Error, Servers, Socket};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use wire::{
-    AUTH_XID, ConnectRequest, ConnectResponse, Decode, Encode, Limits, NOTIFICATION_XID, OpCode,
-    PASSWORD_LEN, PING_XID, Reader, ReplyHeader, Request, RequestHeader, Response, SessionId, WatcherEvent,
-    Writer,
+    AUTH_XID, ConnectRequest, ConnectResponse, Decode, Encode, OpCode, PASSWORD_LEN, PING_XID, Reader,
+    ReplyHeader, Request, RequestHeader, Response, SessionId, WatcherEvent, Writer,
 };
 
 /// Buffered output that is written without waiting for [`Connection::flush`].
@@ -70,10 +70,7 @@ impl Reply {
     /// [`Error::Server`] when err is not 0, [`Error::Decode`] when the body is not the operation's record.
     pub fn response(&self) -> Result<Response<'_>, Error> {
         Error::check(self.header.err)?;
-        Ok(Response::decode(
-            self.op,
-            &mut Reader::with_limits(&self.body, Limits { field_max: i32::MAX as usize }),
-        )?)
+        Ok(Response::decode(self.op, &mut Reader::with_limits(&self.body, LIMITS))?)
     }
 
     /// Nothing but the refusal, if it was refused.
@@ -106,8 +103,7 @@ pub struct Connection {
     request_timeout: Duration,
     last_zxid: i64,
     next_xid: i32,
-    /// Requests without an answer yet, oldest first.
-    open: VecDeque<(i32, OpCode)>,
+    open: OpenRequests<()>,
     notifications: VecDeque<Notification>,
 }
 
@@ -168,7 +164,7 @@ impl Connection {
             request_timeout: options.request_timeout,
             last_zxid: options.last_zxid_seen,
             next_xid: 1,
-            open: VecDeque::new(),
+            open: OpenRequests::new(),
             notifications: VecDeque::new(),
         })
     }
@@ -249,7 +245,7 @@ impl Connection {
             w.record(&RequestHeader { xid, op: op_code });
             w.raw(record);
         });
-        self.open.push_back((xid, op));
+        self.open.push(xid, op, ());
         if self.socket.unsent() >= OUTPUT_BYTES_MAX { self.flush() } else { Ok(()) }
     }
 
@@ -270,32 +266,18 @@ impl Connection {
     pub fn recv_any(&mut self, timeout: Duration) -> Result<Incoming, Error> {
         self.flush()?;
         let frame = self.socket.recv_frame(timeout)?;
-        self.sort(frame)
+        self.sort(&frame)
     }
 
-    fn sort(&mut self, frame: Vec<u8>) -> Result<Incoming, Error> {
-        let mut r = Reader::with_limits(&frame, Limits { field_max: i32::MAX as usize });
-        let header = ReplyHeader::decode(&mut r)?;
-        if header.xid == NOTIFICATION_XID {
-            let event = WatcherEvent::decode(&mut r)?;
-            let path = event.path.map(|p| p.into_owned().into());
-            return Ok(Incoming::Notification(Notification {
-                zxid: header.zxid,
-                event: WatcherEvent { path, ..event },
-            }));
+    fn sort(&mut self, frame: &[u8]) -> Result<Incoming, Error> {
+        match Frame::parse(frame)? {
+            Frame::Notification(notification) => Ok(Incoming::Notification(notification)),
+            Frame::Reply(header, body) => {
+                self.last_zxid = self.last_zxid.max(header.zxid);
+                let (op, ()) = self.open.take(header.xid)?;
+                Ok(Incoming::Reply(Reply { op, header, body: body.to_vec() }))
+            }
         }
-        self.last_zxid = self.last_zxid.max(header.zxid);
-        let Some(at) = self.open.iter().position(|(xid, _)| *xid == header.xid) else {
-            return Err(Error::Protocol(format!("an answer to xid {} which is not open", header.xid)));
-        };
-        if at > 0 && header.xid > 0 {
-            return Err(Error::Protocol(format!(
-                "xid {} answered before xid {}",
-                header.xid, self.open[0].0
-            )));
-        }
-        let op = self.open.remove(at).map_or(OpCode::Ping, |(_, op)| op);
-        Ok(Incoming::Reply(Reply { op, header, body: r.rest().to_vec() }))
     }
 
     /// The next answer; events that come before it are kept for [`Connection::take_notifications`].

@@ -7,6 +7,8 @@
 //! * [`Connection`]: one TCP connection after its handshake. Requests go out in order, answers come back in the same order,
 //!   notifications are kept aside in the order they came. It reconnects nowhere and pings only when asked.
 //! * [`Socket`]: frames on a TCP stream, before or without a handshake: what tests use to send what no client should.
+//! * [`Session`]: a session that a background thread keeps alive: pings, reconnection, watches and credentials set again, events
+//!   handed over as they come.
 //! * [`Servers`]: `host:port,host:port/chroot` taken apart.
 //!
 //! A request's way: [`Connection::send`] encodes it into the output buffer, [`Connection::flush`] writes everything buffered at
@@ -14,12 +16,16 @@
 
 mod connection;
 mod error;
+mod open;
 mod servers;
+mod session;
 mod socket;
 pub mod subtree;
+mod watches;
 
 pub use connection::{Connection, Incoming, Notification, Options, Reply};
 pub use error::Error;
 pub use servers::Servers;
+pub use session::{Session, SessionEvent, SessionState};
 pub use socket::{Socket, four_letter_word};
 pub use subtree::Caller;

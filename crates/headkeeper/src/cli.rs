@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and its help.
 
 use crate::bench::BenchArgs;
+use crate::shell::ShellArgs;
 use clap::{Parser, Subcommand};
 
 /// A coordination service that speaks ZooKeeper's protocol, files and configuration.
@@ -14,6 +15,8 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Look at znodes and change them
+    Shell(ShellArgs),
     /// Measure a server's throughput and latency
     Bench(BenchArgs),
 }

@@ -1,7 +1,10 @@
 //! Headkeeper: the program. Each command has a module of its own.
 
+mod base64;
 mod bench;
 mod cli;
+mod shell;
+mod time;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -9,6 +12,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Some(Command::Shell(args)) => shell::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         None => ExitCode::SUCCESS,
     }
