@@ -17,18 +17,25 @@
 //! returns the result; [`Projection::applied`] forgets what is now in the tree. A read's way: [`Tree::node`].
 
 pub mod acl;
+mod acl_table;
+mod apply;
 pub mod auth;
 mod change;
 mod config;
+mod digest;
 mod load;
+mod nodes;
 mod path;
 mod projection;
+mod quota;
 mod snapshot;
+mod sweep;
 mod tree;
 
 pub use change::{Change, ChangeKind, TxnDetail, TxnResult};
 pub use config::TreeConfig;
 pub use load::{LoadError, TreeLoader};
+pub use nodes::NodeKind;
 pub use projection::{PrepContext, Projection, SessionState};
 pub use snapshot::SnapshotHead;
-pub use tree::{NodeKind, NodeRef, Tree};
+pub use tree::{NodeRef, Tree};

@@ -1,0 +1,243 @@
+//! Quotas: limits and usage kept in nodes below `/zookeeper/quota` (reference: client-protocol §9, storage-formats §3.4).
+//!
+//! The tree itself is the trie of limits: the quota of `/a/b` is the node `/zookeeper/quota/a/b` with the children
+//! `zookeeper_limits` and `zookeeper_stats`. Only the deepest quota above a path counts. A limits node directly below
+//! `/zookeeper/quota`, which stops Apache's server, is no quota here; neither is a text nobody can read a limit.
+
+use crate::nodes::{NodeId, ROOT};
+use crate::tree::{QUOTA, Tree};
+use std::fmt::Write;
+
+const LIMITS: &str = "zookeeper_limits";
+const STATS: &str = "zookeeper_stats";
+
+/// Nodes and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Usage {
+    count: i64,
+    bytes: i64,
+}
+
+impl Tree {
+    /// Keeps the books after a creation.
+    pub(crate) fn quota_after_create(&mut self, parent_path: &str, name: &str, path: &str, length: usize) {
+        if let Some(controlled) = controlled_path(parent_path) {
+            match name {
+                LIMITS => self.quotas += 1,
+                STATS => self.recount(controlled),
+                _ => {}
+            }
+        }
+        self.add_usage(path, Usage { count: 1, bytes: length as i64 });
+    }
+
+    /// Keeps the books after a deletion.
+    pub(crate) fn quota_after_delete(&mut self, parent_path: &str, name: &str, path: &str, length: usize) {
+        if name == LIMITS && controlled_path(parent_path).is_some() {
+            self.quotas -= 1;
+        }
+        self.add_usage(path, Usage { count: -1, bytes: -(length as i64) });
+    }
+
+    /// Keeps the books after a change of data.
+    pub(crate) fn quota_after_set_data(&mut self, path: &str, before: usize, after: usize) {
+        if before != after {
+            self.add_usage(path, Usage { count: 0, bytes: after as i64 - before as i64 });
+        }
+    }
+
+    /// After a load: counts the limits, and the usage of everything under one anew.
+    pub(crate) fn recount_all(&mut self) {
+        let Some(top) = self.nodes.find(QUOTA) else { return };
+        let limits: Vec<String> = self
+            .nodes
+            .subtree(top)
+            .filter(|&id| self.nodes.at(id).name() == LIMITS)
+            .map(|id| self.nodes.path(self.nodes.at(id).parent))
+            .filter(|parent_path| controlled_path(parent_path).is_some())
+            .collect();
+        self.quotas = limits.len();
+        for parent_path in &limits {
+            if let Some(controlled) = controlled_path(parent_path) {
+                self.recount(controlled);
+            }
+        }
+    }
+
+    /// Would a hard limit be exceeded by `count` more nodes and `bytes` more bytes at `path`? Compares with the applied
+    /// usage: operations still under way do not count.
+    pub(crate) fn exceeds_quota(&self, path: &str, count: i64, bytes: i64) -> bool {
+        if !self.config.enforce_quota {
+            return false;
+        }
+        let Some(quota) = self.quota_above(path) else { return false };
+        let text_of = |name| self.nodes.child(quota, name).map(|id| self.nodes.at(id).data().unwrap_or(&[]));
+        let (Some(limits), Some(stats)) = (text_of(LIMITS), text_of(STATS)) else { return false };
+        let usage = Stats::parse(stats).map(|stats| stats.usage).unwrap_or_else(|| self.usage_of(quota));
+        let over =
+            |limit: i64, used: i64, more: i64| more != 0 && limit > -1 && used.saturating_add(more) > limit;
+        over(limit(limits, "countHardLimit"), usage.count, count)
+            || over(limit(limits, "byteHardLimit"), usage.bytes, bytes)
+    }
+
+    /// The deepest quota node whose path covers `path`.
+    fn quota_above(&self, path: &str) -> Option<NodeId> {
+        if self.quotas == 0 {
+            return None;
+        }
+        let mut at = self.nodes.find(QUOTA)?;
+        let mut deepest = None;
+        for name in path.strip_prefix('/')?.split('/') {
+            let Some(next) = self.nodes.child(at, name) else { break };
+            at = next;
+            if self.nodes.child(at, LIMITS).is_some() {
+                deepest = Some(at);
+            }
+        }
+        deepest
+    }
+
+    fn add_usage(&mut self, path: &str, change: Usage) {
+        let Some(quota) = self.quota_above(path) else { return };
+        let Some(id) = self.nodes.child(quota, STATS) else { return };
+        let text = match Stats::parse(self.nodes.at(id).data().unwrap_or(&[])) {
+            Some(mut stats) => {
+                stats.usage.count = stats.usage.count.saturating_add(change.count);
+                stats.usage.bytes = stats.usage.bytes.saturating_add(change.bytes);
+                stats.to_text()
+            }
+            // Somebody wrote something else there: the truth is in the tree.
+            None => Stats { usage: self.usage_of(quota), others: Vec::new() }.to_text(),
+        };
+        self.write_stats(id, &text);
+    }
+
+    /// Writes the real usage of `controlled` into its stats node, if there is one.
+    fn recount(&mut self, controlled: &str) {
+        let Some(quota) = self.nodes.find(&format!("{QUOTA}{controlled}")) else { return };
+        let Some(id) = self.nodes.child(quota, STATS) else { return };
+        let text = Stats { usage: self.usage_of(quota), others: Vec::new() }.to_text();
+        self.write_stats(id, &text);
+    }
+
+    /// The stat does not change, nobody is told, and the digest does not cover it.
+    fn write_stats(&mut self, id: NodeId, text: &str) {
+        let path = self.nodes.path(id);
+        self.change_data(id, &path, Some(text.as_bytes()), |_| {});
+    }
+
+    /// The real usage of what a quota node covers.
+    fn usage_of(&self, quota: NodeId) -> Usage {
+        let quota_path = self.nodes.path(quota);
+        let Some(top) = controlled_path(&quota_path).and_then(|path| self.nodes.find(path)) else {
+            return Usage::default();
+        };
+        assert!(top != ROOT, "the root has no quota");
+        self.nodes.subtree(top).fold(Usage::default(), |sum, id| Usage {
+            count: sum.count + 1,
+            bytes: sum.bytes + self.nodes.at(id).data_length() as i64,
+        })
+    }
+}
+
+/// The path a quota node's path stands for; none for the root.
+fn controlled_path(quota_path: &str) -> Option<&str> {
+    quota_path.strip_prefix(QUOTA).filter(|path| path.len() > 1 && path.starts_with('/'))
+}
+
+/// A limit in a limits node's text; -1 is none, and so is what cannot be read.
+fn limit(text: &[u8], key: &str) -> i64 {
+    let text = String::from_utf8_lossy(text);
+    pairs(&text).filter(|(k, _)| *k == key).last().and_then(|(_, value)| value).unwrap_or(-1)
+}
+
+/// `key=value` pairs between commas and semicolons; a missing value is -1, and `None` one that is no number.
+fn pairs(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
+    text.split([',', ';']).filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut parts = pair.split('=');
+        let key = parts.next().unwrap_or("");
+        match parts.next() {
+            None | Some("") => (key, Some(-1)),
+            Some(value) => (key, value.parse().ok()),
+        }
+    })
+}
+
+/// A stats node's text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Stats {
+    usage: Usage,
+    /// Other keys, sorted; they stay as they are.
+    others: Vec<(String, i64)>,
+}
+
+impl Stats {
+    /// `None` for a text that holds no usage.
+    fn parse(text: &[u8]) -> Option<Stats> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (mut count, mut bytes) = (None, None);
+        let mut others: Vec<(String, i64)> = Vec::new();
+        for (key, value) in pairs(text) {
+            let value = value?;
+            match key {
+                "count" => count = Some(value),
+                "bytes" => bytes = Some(value),
+                _ => {
+                    others.retain(|(other, _)| other != key);
+                    others.push((key.to_owned(), value));
+                }
+            }
+        }
+        others.sort();
+        Some(Stats { usage: Usage { count: count?, bytes: bytes? }, others })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("count={},bytes={}", self.usage.count, self.usage.bytes);
+        if !self.others.is_empty() {
+            // The extra `=` keeps the parsers of old servers from the rest.
+            text.push('=');
+        }
+        for (key, value) in &self.others {
+            write!(text, ";{key}={value}").expect("a string takes all");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stats_read_and_write_back() {
+        for text in ["count=6,bytes=289", "count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=3"] {
+            assert_eq!(Stats::parse(text.as_bytes()).map(|stats| stats.to_text()), Some(text.to_owned()));
+        }
+        for bad in ["", "count=1", "count=x,bytes=1", "garbage", "count=1,bytes=99999999999999999999"] {
+            assert_eq!(Stats::parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(Stats::parse(b"\xff"), None);
+    }
+
+    #[test]
+    fn limits_read_what_can_be_read() {
+        let text = b"count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=3";
+        assert_eq!(
+            (limit(text, "byteHardLimit"), limit(text, "countHardLimit"), limit(text, "x")),
+            (10, 3, -1)
+        );
+        assert_eq!(limit(b"countHardLimit=abc,byteHardLimit=5", "countHardLimit"), -1);
+        assert_eq!(limit(b"countHardLimit=", "countHardLimit"), -1);
+        assert_eq!(limit(b"countHardLimit", "countHardLimit"), -1);
+    }
+
+    #[test]
+    fn a_quota_path_stands_for_a_path() {
+        assert_eq!(controlled_path("/zookeeper/quota/a/b"), Some("/a/b"));
+        assert_eq!(controlled_path("/zookeeper/quota"), None);
+        assert_eq!(controlled_path("/zookeeper/quota/"), None);
+        assert_eq!(controlled_path("/zookeeper/quotas/a"), None);
+        assert_eq!(controlled_path("/zookeeper"), None);
+    }
+}
