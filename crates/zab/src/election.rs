@@ -1,0 +1,356 @@
+//! Fast leader election: one server's part in it, in every state (reference: quorum-protocol §3).
+
+use crate::{Quorums, ServerId, Standing, Vote};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{NOTIFICATION_VERSION, Notification, ServerState};
+
+/// How long a quorum must stay without a better vote before it counts, in µs (Apache: `finalizeWait`). When every voter has
+/// already agreed there is nothing to wait for.
+const FINALIZE_WAIT_US: u64 = 200_000;
+/// How long to wait for votes before asking again, in µs, at first and at most (Apache: `fastleader.min/maxNotificationInterval`).
+const ASK_AGAIN_MIN_US: u64 = 200_000;
+/// Apache goes to 60 s and never starts over within an election; after a long partition that costs minutes.
+const ASK_AGAIN_MAX_US: u64 = 3_200_000;
+
+/// What the election wants done.
+#[derive(Debug, Default)]
+pub struct Elections {
+    /// Notifications to send. Only the newest to a server matters: a link that is not up yet may drop older ones.
+    pub sends: Vec<(ServerId, Notification)>,
+    /// The end of the round.
+    pub decision: Option<Decision>,
+    /// When to call [`Election::tick`] at the latest, in the caller's µs.
+    pub wake_at_us: Option<u64>,
+}
+
+/// Who leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The vote that won.
+    pub vote: Vote,
+    /// What this server does now.
+    pub state: ServerState,
+    /// Who was seen to vote for it.
+    pub supporters: BTreeSet<ServerId>,
+}
+
+/// A vote as it was received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Ballot {
+    vote: Vote,
+    election_epoch: i64,
+    state: ServerState,
+    version: i32,
+}
+
+impl Ballot {
+    /// Do two ballots support the same leader? Settled servers of one ensemble may have been elected in different rounds, so
+    /// between them only leader and epoch count, and against the oldest form only the leader.
+    fn agrees_with(&self, other: &Ballot) -> bool {
+        if self.state == ServerState::Looking || other.state == ServerState::Looking {
+            return self.vote == other.vote && self.election_epoch == other.election_epoch;
+        }
+        let one_is_old = (self.version == 0) != (other.version == 0);
+        self.vote.leader == other.vote.leader && (one_is_old || self.vote.peer_epoch == other.vote.peer_epoch)
+    }
+}
+
+/// What one round knows; dropped when it ends.
+#[derive(Debug)]
+struct Round {
+    initial: Vote,
+    proposal: Vote,
+    /// May this server's own history be trusted? An empty one (zxid -1) must not help to elect.
+    trusted: bool,
+    /// Votes of this round.
+    received: BTreeMap<ServerId, Ballot>,
+    /// What settled servers say, of whatever round.
+    settled: BTreeMap<ServerId, Ballot>,
+    ask_again_us: u64,
+    ask_again_at_us: u64,
+    finalize_at_us: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Before the first round: there is nothing to say.
+    Idle,
+    Looking(Round),
+    Settled {
+        state: ServerState,
+        vote: Vote,
+        election_epoch: i64,
+    },
+}
+
+/// One server's part in elections. It outlives its rounds, since settled servers must answer those that look.
+#[derive(Debug)]
+pub struct Election {
+    me: ServerId,
+    quorums: Quorums,
+    /// The committed configuration, sent along with every vote.
+    config_text: String,
+    observer: bool,
+    clock: i64,
+    phase: Phase,
+}
+
+impl Election {
+    /// A server that has not looked yet. `config_text` is its committed configuration in canonical form; `observer`: it is
+    /// configured not to vote.
+    pub fn new(me: ServerId, quorums: Quorums, config_text: String, observer: bool) -> Election {
+        Election { me, quorums, config_text, observer, clock: 0, phase: Phase::Idle }
+    }
+
+    /// The number of the current round.
+    pub fn clock(&self) -> i64 {
+        self.clock
+    }
+
+    /// Starts a round from what is on disk.
+    pub fn look(&mut self, now_us: u64, standing: Standing, out: &mut Elections) {
+        self.clock += 1;
+        let votes = self.quorums.committed.is_voter(self.me);
+        let initial = match (self.observer, votes) {
+            (true, _) => Vote::NOBODY,
+            (false, true) => {
+                Vote { leader: self.me, zxid: standing.last_zxid, peer_epoch: standing.current_epoch }
+            }
+            (false, false) => Vote {
+                leader: ServerId::NOBODY,
+                zxid: standing.last_zxid,
+                peer_epoch: standing.current_epoch,
+            },
+        };
+        let round = Round {
+            initial,
+            proposal: initial,
+            trusted: standing.last_zxid.0 != -1,
+            received: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            ask_again_us: ASK_AGAIN_MIN_US,
+            ask_again_at_us: now_us + ASK_AGAIN_MIN_US,
+            finalize_at_us: None,
+        };
+        self.phase = Phase::Looking(round);
+        self.announce(out);
+        self.count(now_us, out);
+        self.set_wake(out);
+    }
+
+    /// After synchronisation every server reports the new epoch with its old vote, so that servers which come later see one
+    /// vote at a quorum (ZOOKEEPER-1732, ZOOKEEPER-1805).
+    pub fn update_epoch(&mut self, new_epoch: i64) {
+        if let Phase::Settled { vote, .. } = &mut self.phase {
+            vote.peer_epoch = new_epoch;
+        }
+    }
+
+    /// Takes a notification from `from`.
+    pub fn receive(&mut self, now_us: u64, from: ServerId, n: &Notification, out: &mut Elections) {
+        if !self.quorums.is_voter(from) {
+            out.sends.extend(self.notification().map(|n| (from, n)));
+            return self.set_wake(out);
+        }
+        match &mut self.phase {
+            Phase::Idle => {}
+            Phase::Settled { .. } => {
+                if n.state == ServerState::Looking {
+                    out.sends.extend(self.notification().map(|n| (from, n)));
+                }
+            }
+            Phase::Looking(_) => {
+                // A server that does not vote has nothing to say here; answering would make two servers talk for ever.
+                let behind = n.state == ServerState::Looking && n.election_epoch < self.clock;
+                if behind && self.quorums.is_voter(self.me) {
+                    out.sends.extend(self.notification().map(|n| (from, n)));
+                }
+                self.weigh(now_us, from, n, out);
+            }
+        }
+        self.set_wake(out);
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now_us: u64, out: &mut Elections) {
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if round.finalize_at_us.is_some_and(|at| at <= now_us) {
+            let (vote, election_epoch) = (round.proposal, self.clock);
+            let supporters = self.supporters(&self.own_ballot(), |round| &round.received);
+            return self.decide(vote, election_epoch, supporters, out);
+        }
+        if round.finalize_at_us.is_none() && round.ask_again_at_us <= now_us {
+            round.ask_again_us = (round.ask_again_us * 2).min(ASK_AGAIN_MAX_US);
+            round.ask_again_at_us = now_us + round.ask_again_us;
+            self.announce(out);
+        }
+        self.set_wake(out);
+    }
+
+    /// A vote of a voter, while looking.
+    fn weigh(&mut self, now_us: u64, from: ServerId, n: &Notification, out: &mut Elections) {
+        let leader = ServerId(n.leader);
+        if !self.quorums.is_voter(leader) {
+            return;
+        }
+        let vote = Vote { leader, zxid: n.zxid, peer_epoch: n.peer_epoch };
+        let ballot = Ballot { vote, election_epoch: n.election_epoch, state: n.state, version: n.version };
+        match n.state {
+            ServerState::Looking => self.weigh_looking(now_us, from, ballot, out),
+            ServerState::Observing => {}
+            ServerState::Following | ServerState::Leading => self.weigh_settled(from, ballot, out),
+        }
+    }
+
+    fn weigh_looking(&mut self, now_us: u64, from: ServerId, ballot: Ballot, out: &mut Elections) {
+        let rule = &self.quorums.committed;
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if !round.trusted || ballot.vote.zxid.0 == -1 || ballot.election_epoch < self.clock {
+            return;
+        }
+        if ballot.election_epoch > self.clock {
+            self.clock = ballot.election_epoch;
+            round.received.clear();
+            let better = ballot.vote.is_better_than(&round.initial, rule);
+            round.proposal = if better { ballot.vote } else { round.initial };
+            self.announce(out);
+        } else if ballot.vote.is_better_than(&round.proposal, rule) {
+            round.proposal = ballot.vote;
+            self.announce(out);
+        }
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if round.received.insert(from, ballot).is_none() {
+            round.ask_again_us = ASK_AGAIN_MIN_US;
+        }
+        self.count(now_us, out);
+    }
+
+    /// Is there a quorum for the proposal? Then wait a little for a better vote, or not at all if everyone has voted.
+    fn count(&mut self, now_us: u64, out: &mut Elections) {
+        let supporters = self.supporters(&self.own_ballot(), |round| &round.received);
+        let (quorum, everyone) =
+            (self.quorums.contain_quorum(&supporters), self.quorums.voters() == supporters);
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if !quorum {
+            round.finalize_at_us = None;
+        } else if everyone {
+            let (vote, election_epoch) = (round.proposal, self.clock);
+            self.decide(vote, election_epoch, supporters, out);
+        } else {
+            round.finalize_at_us = round.finalize_at_us.or(Some(now_us + FINALIZE_WAIT_US));
+        }
+    }
+
+    /// A server that already has a leader: believed if a quorum agrees and the leader itself says so.
+    fn weigh_settled(&mut self, from: ServerId, ballot: Ballot, out: &mut Elections) {
+        let clock = self.clock;
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if ballot.election_epoch == clock {
+            // Apache keeps no form number with these, which makes only the leader count.
+            round.received.insert(from, Ballot { version: 0, ..ballot });
+            let supporters = self.supporters(&ballot, |round| &round.received);
+            if self.quorums.contain_quorum(&supporters)
+                && self.leader_agrees(&ballot, |round| &round.received)
+            {
+                return self.decide(ballot.vote, ballot.election_epoch, supporters, out);
+            }
+        }
+        let Phase::Looking(round) = &mut self.phase else { return };
+        round.settled.insert(from, ballot);
+        let supporters = self.supporters(&ballot, |round| &round.settled);
+        if self.quorums.contain_quorum(&supporters) && self.leader_agrees(&ballot, |round| &round.settled) {
+            self.clock = ballot.election_epoch;
+            self.decide(ballot.vote, ballot.election_epoch, supporters, out);
+        }
+    }
+
+    /// The leader named must have said itself that it leads; if it is this server, the vote must be of this round.
+    fn leader_agrees(&self, ballot: &Ballot, set: fn(&Round) -> &BTreeMap<ServerId, Ballot>) -> bool {
+        let Phase::Looking(round) = &self.phase else { return false };
+        if ballot.vote.leader == self.me {
+            return self.clock == ballot.election_epoch;
+        }
+        set(round).get(&ballot.vote.leader).is_some_and(|leader| leader.state == ServerState::Leading)
+    }
+
+    /// The voters whose ballots agree with this one; this server's own vote counts among the votes of the round.
+    fn supporters(
+        &self,
+        ballot: &Ballot,
+        set: fn(&Round) -> &BTreeMap<ServerId, Ballot>,
+    ) -> BTreeSet<ServerId> {
+        let Phase::Looking(round) = &self.phase else { return BTreeSet::new() };
+        let mut supporters: BTreeSet<_> =
+            set(round).iter().filter(|(_, other)| ballot.agrees_with(other)).map(|(id, _)| *id).collect();
+        let own_counts = self.quorums.is_voter(self.me) && std::ptr::eq(set(round), &round.received);
+        if own_counts && ballot.agrees_with(&self.own_ballot()) {
+            supporters.insert(self.me);
+        }
+        supporters
+    }
+
+    fn own_ballot(&self) -> Ballot {
+        let vote = match &self.phase {
+            Phase::Idle => Vote::NOBODY,
+            Phase::Looking(round) => round.proposal,
+            Phase::Settled { vote, .. } => *vote,
+        };
+        Ballot {
+            vote,
+            election_epoch: self.clock,
+            state: ServerState::Looking,
+            version: NOTIFICATION_VERSION,
+        }
+    }
+
+    fn decide(
+        &mut self,
+        vote: Vote,
+        election_epoch: i64,
+        supporters: BTreeSet<ServerId>,
+        out: &mut Elections,
+    ) {
+        let state = if vote.leader == self.me {
+            ServerState::Leading
+        } else if self.observer {
+            ServerState::Observing
+        } else {
+            ServerState::Following
+        };
+        self.phase = Phase::Settled { state, vote, election_epoch };
+        out.decision = Some(Decision { vote, state, supporters });
+        out.wake_at_us = None;
+    }
+
+    /// Sends the proposal to every other voter.
+    fn announce(&self, out: &mut Elections) {
+        let Some(notification) = self.notification() else { return };
+        for voter in self.quorums.voters().into_iter().filter(|voter| *voter != self.me) {
+            out.sends.push((voter, notification.clone()));
+        }
+    }
+
+    fn notification(&self) -> Option<Notification> {
+        let (state, vote, election_epoch) = match &self.phase {
+            Phase::Idle => return None,
+            Phase::Looking(round) => (ServerState::Looking, round.proposal, self.clock),
+            Phase::Settled { state, vote, election_epoch } => (*state, *vote, *election_epoch),
+        };
+        Some(Notification {
+            state,
+            leader: vote.leader.0,
+            zxid: vote.zxid,
+            election_epoch,
+            peer_epoch: vote.peer_epoch,
+            version: NOTIFICATION_VERSION,
+            config: Some(self.config_text.clone()),
+        })
+    }
+
+    fn set_wake(&self, out: &mut Elections) {
+        out.wake_at_us = match &self.phase {
+            Phase::Looking(round) => Some(round.finalize_at_us.unwrap_or(round.ask_again_at_us)),
+            Phase::Idle | Phase::Settled { .. } => None,
+        };
+    }
+}
