@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and its help.
 
 use crate::bench::BenchArgs;
+use crate::serve::ServeArgs;
 use crate::shell::ShellArgs;
 use clap::{Parser, Subcommand};
 
@@ -17,6 +18,8 @@ pub struct Cli {
 pub enum Command {
     /// Look at znodes and change them
     Shell(ShellArgs),
+    /// Run a server; without any command, one for this machine only on port 2181
+    Serve(ServeArgs),
     /// Measure a server's throughput and latency
     Bench(BenchArgs),
 }

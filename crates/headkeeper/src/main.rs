@@ -3,6 +3,7 @@
 mod base64;
 mod bench;
 mod cli;
+mod serve;
 mod shell;
 mod time;
 
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Some(Command::Shell(args)) => shell::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
-        None => ExitCode::SUCCESS,
+        Some(Command::Serve(args)) => serve::run(&args),
+        None => serve::local(),
     }
 }

@@ -1,0 +1,60 @@
+//! `headkeeper serve` and `headkeeper` alone: from the command line to a running server.
+
+use clap::Args;
+use server::config::{Config, ConfigError, Notice, jvm_properties, load};
+use server::logging;
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How to run a server.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// A configuration file (zoo.cfg), or: a port, a data directory, and if wanted tickTime and maxClientCnxns
+    #[arg(value_name = "CONFIG | PORT DATADIR [TICKTIME] [MAXCNXNS]", required = true, num_args = 1..=4)]
+    arguments: Vec<String>,
+    /// A system property as for a JVM, such as -Dzookeeper.snapCount=5000; also read from SERVER_JVMFLAGS and JVMFLAGS
+    #[arg(short = 'D', value_name = "NAME=VALUE")]
+    properties: Vec<String>,
+    /// error, warn, info, debug or trace, or levels by module; else HEADKEEPER_LOG, else info
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// Serves with a configuration until it is told to stop.
+pub fn run(args: &ServeArgs) -> ExitCode {
+    let properties: Vec<String> = args.properties.iter().map(|pair| format!("-D{pair}")).collect();
+    let variable = |name: &str| env::var(name).ok();
+    let (flags, mut notices) =
+        jvm_properties(variable("SERVER_JVMFLAGS").as_deref(), variable("JVMFLAGS").as_deref(), &properties);
+    let read = match args.arguments.as_slice() {
+        [file] => load::load(Path::new(file), &flags),
+        several => Config::from_arguments(several, &flags),
+    };
+    let (config, more) = match read {
+        Ok(read) => read,
+        Err(e) => return refuse(&e),
+    };
+    notices.extend(more);
+    start(&config, &notices, args.log_level.clone().or_else(|| variable(logging::VARIABLE)))
+}
+
+/// Serves locally, for trying things out: `headkeeper` without arguments.
+pub fn local() -> ExitCode {
+    let level = env::var(logging::VARIABLE).unwrap_or_else(|_| "warn".to_owned());
+    start(&Config::default_local(), &[], Some(level))
+}
+
+fn start(config: &Config, notices: &[Notice], level: Option<String>) -> ExitCode {
+    if let Err(e) = logging::init(level.as_deref(), config.ensemble.my_id) {
+        eprintln!("{e}");
+        return ExitCode::from(ConfigError::EXIT_CODE as u8);
+    }
+    logging::log_notices(notices);
+    server::serve(config)
+}
+
+fn refuse(e: &ConfigError) -> ExitCode {
+    eprintln!("{e}\nInvalid config, exiting abnormally");
+    ExitCode::from(ConfigError::EXIT_CODE as u8)
+}
