@@ -83,6 +83,10 @@ impl Node {
             }
             let Some(head) = rest.first_chunk::<4>() else { return at };
             if phase == Phase::Fresh && (WORDS.contains(&head) || head == TELNET_INTERRUPT) {
+                if head == b"stmk" {
+                    let Some(mask) = rest[4..].first_chunk::<8>() else { return at };
+                    self.trace_mask = i64::from_be_bytes(*mask);
+                }
                 self.word(slot, *head, out);
                 return bytes.len();
             }

@@ -15,6 +15,9 @@ use store::{DiskError, Recovered, Ticket};
 use tree::{PrepContext, SessionState, Tree};
 use wire::{Limits, SessionId};
 
+/// What `gtmk` answers before any `stmk`.
+const DEFAULT_TRACE_MASK: i64 = 306;
+
 /// One standalone server. Everything it does is a consequence of [`Node::step`]'s arguments.
 pub struct Node {
     pub(crate) config: NodeConfig,
@@ -36,6 +39,8 @@ pub struct Node {
     pub(crate) in_process: usize,
     /// Bytes of large requests among them.
     pub(crate) large_bytes: usize,
+    /// What `stmk` set; nothing is traced by it.
+    pub(crate) trace_mask: i64,
     /// Asked to stop: nothing new is taken.
     pub(crate) stopping: bool,
     halted: bool,
@@ -68,6 +73,7 @@ impl Node {
             stats: Stats::new(),
             in_process: 0,
             large_bytes: 0,
+            trace_mask: DEFAULT_TRACE_MASK,
             stopping: false,
             halted: false,
             rng,
@@ -101,6 +107,11 @@ impl Node {
     /// The settings.
     pub fn config(&self) -> &NodeConfig {
         &self.config
+    }
+
+    /// The mask of `gtmk` and `stmk`.
+    pub fn trace_mask(&self) -> i64 {
+        self.trace_mask
     }
 
     /// The applied state.

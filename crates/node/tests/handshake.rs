@@ -197,6 +197,21 @@ fn four_letter_words_are_commands_before_the_handshake_only() {
     assert_eq!(world.words.len(), 1);
 }
 
+/// `stmk` is followed by the new mask.
+#[test]
+fn the_trace_mask_can_be_set() {
+    let mut world = World::new();
+    assert_eq!(world.node().trace_mask(), 306);
+    let operator = world.open();
+    world.send_bytes(&operator, b"stmk");
+    world.run();
+    assert_eq!(world.words, []);
+    world.send_bytes(&operator, &511i64.to_be_bytes());
+    world.run();
+    assert_eq!(world.words, [(operator.conn, *b"stmk")]);
+    assert_eq!(world.node().trace_mask(), 511);
+}
+
 #[test]
 fn frame_lengths_are_limited_inclusively() {
     let mut world = World::with(|config, _| config.jute_max_buffer = 1000);
