@@ -29,8 +29,8 @@ pub(crate) struct Clients {
     pub(crate) stalled: Vec<ConnId>,
     dirty: Vec<u32>,
     closes: Vec<ConnId>,
-    pauses: Vec<ConnId>,
-    resumes: Vec<ConnId>,
+    /// Slots that were stalled or went on since the shell was last told.
+    pause_changes: Vec<u32>,
     /// Buffers to write output into.
     spare: Vec<Vec<u8>>,
     /// Scratch: who hears of the event at hand, and the event's frame.
@@ -53,8 +53,7 @@ impl Clients {
             stalled: Vec::new(),
             dirty: Vec::new(),
             closes: Vec::new(),
-            pauses: Vec::new(),
-            resumes: Vec::new(),
+            pause_changes: Vec::new(),
             spare: Vec::new(),
             recipients: Vec::new(),
             event: Vec::new(),
@@ -172,7 +171,7 @@ impl Clients {
         if conn.stalled_since_us.is_none() {
             conn.stalled_since_us = Some(now_us);
             self.stalled.push(conn.id);
-            self.pauses.push(conn.id);
+            self.pause_changes.push(slot);
         }
     }
 
@@ -180,10 +179,7 @@ impl Clients {
     pub(crate) fn unstall(&mut self, slot: u32) {
         let conn = self.slots[slot as usize].as_deref_mut().expect("the connection is there");
         if conn.stalled_since_us.take().is_some() {
-            match self.pauses.iter().position(|&id| id == conn.id) {
-                Some(at) => drop(self.pauses.swap_remove(at)),
-                None => self.resumes.push(conn.id),
-            }
+            self.pause_changes.push(slot);
         }
     }
 
@@ -306,8 +302,14 @@ impl Clients {
             out.sends.push((conn.id, output));
         }
         out.closes.append(&mut self.closes);
-        out.pauses.append(&mut self.pauses);
-        out.resumes.append(&mut self.resumes);
+        for slot in self.pause_changes.drain(..) {
+            let Some(conn) = self.slots[slot as usize].as_deref_mut() else { continue };
+            let pause = conn.stalled_since_us.is_some();
+            if pause != conn.paused && conn.phase != Phase::Closed {
+                conn.paused = pause;
+                if pause { out.pauses.push(conn.id) } else { out.resumes.push(conn.id) }
+            }
+        }
         (frames, bytes)
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     pub(crate) input: Vec<u8>,
     /// Since when it has not been read, if it is in the list of the stalled.
     pub(crate) stalled_since_us: Option<u64>,
+    /// Has the shell been told not to read?
+    pub(crate) paused: bool,
     /// Since when the request throttle has held its next request back.
     pub(crate) throttled_since_us: Option<u64>,
     /// Answers that must wait for the session's earlier writes, in the order of their requests.
@@ -227,6 +229,7 @@ impl Connection {
             credentials: Arc::new(vec![credential]),
             input: Vec::new(),
             stalled_since_us: None,
+            paused: false,
             throttled_since_us: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,

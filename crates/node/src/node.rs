@@ -58,7 +58,7 @@ impl Node {
             sessions.restore(id, timeout_ms, now_ms);
         }
         let idle_bucket_ms = config.connections.sessionless_timeout_ms;
-        let node = Node {
+        let mut node = Node {
             now,
             started_ms: now_ms,
             skip_acl: tree.config().skip_acl,
@@ -80,8 +80,22 @@ impl Node {
             tree,
             config,
         };
+        node.end_dead_sessions(out);
         out.wake_at_us = Some(now.mono_us);
         node
+    }
+
+    /// Ephemeral nodes whose session is not there any more go with a transaction of their own, so that the log tells the
+    /// whole story. (Apache removes them from memory alone.)
+    fn end_dead_sessions(&mut self, out: &mut Outputs) {
+        let owners = self.tree.ephemeral_owners();
+        let dead: Vec<SessionId> = owners.filter(|owner| !self.tree.sessions().contains_key(owner)).collect();
+        for session in dead {
+            self.note_warn(out, || format!("Removing ephemeral nodes of session {session}, which is gone"));
+            let context = PrepContext { session, ..self.own_context() };
+            let record = self.pipeline.projection.prepare_close_session(&self.tree, &context);
+            self.pipeline.append(&record, None, self.now.mono_us);
+        }
     }
 
     /// Takes one input and appends to `out` what it leads to. Most of it is put off to [`Input::Flush`]. After a
@@ -130,6 +144,7 @@ impl Node {
         self.snapshot(out);
         self.purge(out);
         self.pipeline.flush(self.now.mono_us, out, &mut self.stats.metrics);
+        self.pipeline.tidy(self.now.mono_us, out);
         self.stop_if_done(out);
         let (frames, bytes) = self.clients.hand_over(out);
         self.stats.sent += frames;
@@ -145,6 +160,7 @@ impl Node {
             self.sweep.next_ms().map(us),
             self.purge.as_ref().map(|purge| us(purge.next_ms())),
             self.pipeline.flush_at_us(),
+            self.pipeline.tidy_at_us(),
             self.snapshots.wants_more().then_some(self.now.mono_us),
             self.can_resume().then_some(self.now.mono_us),
         ]
@@ -224,6 +240,12 @@ impl Node {
         if self.snapshots.is_flying(ticket) {
             return self.snapshot_written(ticket, result, out);
         }
+        if self.pipeline.take_tidied(ticket) {
+            if let Err(error) = result {
+                self.halt(Halt::Disk(error), out);
+            }
+            return;
+        }
         assert!(self.pipeline.is_flying(ticket), "only a batch under way can end");
         match self.pipeline.completed(result, self.now.mono_us) {
             Ok(took_us) => {
@@ -247,7 +269,7 @@ impl Node {
     }
 
     fn stop_if_done(&mut self, out: &mut Outputs) {
-        if !self.stopping || !self.pipeline.is_idle() {
+        if !self.stopping || !self.pipeline.is_idle() || self.pipeline.finish(out) {
             return;
         }
         let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();

@@ -8,14 +8,15 @@ use crate::config::BatchConfig;
 use crate::io::{ConnId, Outputs};
 use crate::views::Metrics;
 use std::collections::VecDeque;
-use store::{DiskBatch, DiskError, Durable, Lane, LogBatch, LogWriter, Pending, Ticket};
+use store::{DiskBatch, DiskError, DiskOp, Durable, Lane, LogBatch, LogWriter, Pending, Ticket};
 use tree::Projection;
 use wire::{Encode, TxnRecord, Writer, Zxid};
 
 /// Outstanding transactions and their batches.
 pub(crate) struct Pipeline {
     pub(crate) projection: Projection,
-    pub(crate) log: LogWriter,
+    /// Gone once the log is finished.
+    log: Option<LogWriter>,
     config: BatchConfig,
     /// The last zxid given to a transaction.
     assigned: Zxid,
@@ -28,7 +29,15 @@ pub(crate) struct Pipeline {
     rng: Rng,
     /// The log has been rolled for a snapshot that nobody has started yet.
     snapshot_due: bool,
+    /// When the log's index is to catch up, unless there is something better to do.
+    tidy_at_us: Option<u64>,
+    /// The batch that brings the index up or closes the log; no transaction waits for it.
+    tidying: Option<Ticket>,
 }
+
+const LOG_OPEN: &str = "nothing is appended behind the log's end";
+/// How long nothing must have been written before the log's index catches up, in µs.
+const TIDY_AFTER_US: u64 = 100_000;
 
 /// Transactions that become durable together.
 #[derive(Debug, Default)]
@@ -62,7 +71,7 @@ impl Pipeline {
     pub(crate) fn new(log: LogWriter, config: BatchConfig, last: Zxid, rng: Rng) -> Pipeline {
         Pipeline {
             projection: Projection::default(),
-            log,
+            log: Some(log),
             config,
             assigned: last,
             filling: Batch::default(),
@@ -72,6 +81,8 @@ impl Pipeline {
             next_ticket: 1,
             rng,
             snapshot_due: false,
+            tidy_at_us: None,
+            tidying: None,
         }
     }
 
@@ -91,9 +102,9 @@ impl Pipeline {
         }
         let start = batch.payloads.len();
         record.encode(&mut Writer::new(&mut batch.payloads));
-        self.log.append(zxid, &batch.payloads[start..]);
-        let rng = &mut self.rng;
-        self.snapshot_due |= self.log.should_snapshot(&mut |n| rng.next() % n.max(1));
+        let (log, rng) = (self.log.as_mut().expect(LOG_OPEN), &mut self.rng);
+        log.append(zxid, &batch.payloads[start..]);
+        self.snapshot_due |= log.should_snapshot(&mut |n| rng.next() % n.max(1));
         batch.entries.push(Entry { zxid, end: batch.payloads.len(), origin });
     }
 
@@ -108,9 +119,49 @@ impl Pipeline {
         self.filling.payloads.len() + flying
     }
 
-    /// Is everything appended applied?
+    /// Is everything appended applied, and nothing of the log with the disk?
     pub(crate) fn is_idle(&self) -> bool {
-        self.filling.entries.is_empty() && self.flight.is_none() && self.durable.is_empty()
+        self.filling.entries.is_empty()
+            && self.flight.is_none()
+            && self.durable.is_empty()
+            && self.tidying.is_none()
+    }
+
+    /// When the log's index is to catch up.
+    pub(crate) fn tidy_at_us(&self) -> Option<u64> {
+        self.tidy_at_us.filter(|_| self.is_idle())
+    }
+
+    /// Lets the log's index catch up when nobody writes.
+    pub(crate) fn tidy(&mut self, now_us: u64, out: &mut Outputs) {
+        if self.tidy_at_us().is_none_or(|at| at > now_us) {
+            return;
+        }
+        self.tidy_at_us = None;
+        if let Some(ops) = self.log.as_mut().and_then(LogWriter::idle) {
+            self.push_tidying(ops, out);
+        }
+    }
+
+    /// Closes the log behind the last transaction; false when that has been done.
+    pub(crate) fn finish(&mut self, out: &mut Outputs) -> bool {
+        let Some(ops) = self.log.take().map(LogWriter::finish) else { return false };
+        if ops.is_empty() {
+            return false;
+        }
+        self.push_tidying(ops, out);
+        true
+    }
+
+    fn push_tidying(&mut self, ops: Vec<DiskOp>, out: &mut Outputs) {
+        let ticket = self.ticket();
+        self.tidying = Some(ticket);
+        out.disk.push(DiskBatch { ticket, lane: Lane::Log, ops });
+    }
+
+    /// Was it a batch that nothing waits for?
+    pub(crate) fn take_tidied(&mut self, ticket: Ticket) -> bool {
+        self.tidying.take_if(|t| *t == ticket).is_some()
     }
 
     /// When the batch that is filling has waited long enough; none if it waits for nothing but the disk.
@@ -127,7 +178,8 @@ impl Pipeline {
             return;
         }
         let last = self.filling.entries.last().expect("a batch to flush is not empty").zxid;
-        let LogBatch { ops, pending: proof } = self.log.take_batch().expect("what is appended can be taken");
+        let log = self.log.as_mut().expect(LOG_OPEN);
+        let LogBatch { ops, pending: proof } = log.take_batch().expect("what is appended can be taken");
         assert_eq!(proof.last(), last, "the log holds what the batch holds");
         let batch = std::mem::replace(&mut self.filling, self.spare.take().unwrap_or_default());
         metrics.sync_processor_batch_size.add(batch.entries.len() as u64);
@@ -155,6 +207,7 @@ impl Pipeline {
     pub(crate) fn completed(&mut self, result: Result<(), DiskError>, now_us: u64) -> Result<u64, DiskError> {
         let Flight { proof, batch, sent_us, .. } = self.flight.take().expect("a batch is under way");
         let proof = proof.completed(result)?;
+        self.tidy_at_us = Some(now_us + TIDY_AFTER_US);
         self.durable.push_back((proof, batch));
         Ok(now_us.saturating_sub(sent_us))
     }

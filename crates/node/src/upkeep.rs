@@ -47,7 +47,7 @@ impl Snapshots {
     pub(crate) fn wants_more(&self) -> bool {
         match &self.current {
             Some(current) => current.plan.is_some() && self.flying.len() < SLICES_IN_FLIGHT,
-            None => self.wanted,
+            None => self.wanted && self.flying.is_empty(),
         }
     }
 }
@@ -116,11 +116,13 @@ impl Node {
     ) {
         self.snapshots.flying.retain(|&t| t != ticket);
         if let Err(error) = result {
+            // The slices behind a failed one fail too: one complaint is enough.
             if self.snapshots.current.take().is_some() {
                 self.tree.abort_snapshot();
+                self.stats.metrics.snapshot_error_count += 1;
+                let text = format!("Snapshot given up: {error}");
+                out.notes.push(Note { level: NoteLevel::Error, text });
             }
-            self.stats.metrics.snapshot_error_count += 1;
-            out.notes.push(Note { level: NoteLevel::Error, text: format!("Snapshot given up: {error}") });
             return;
         }
         let finished = self.snapshots.flying.is_empty()
