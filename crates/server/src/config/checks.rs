@@ -36,17 +36,17 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// An error about a key if it was written, about the file if not.
+    /// An error about a key if it was written, about the file if not. What one may write in general is no help here.
     fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         match self.settings.iter().find(|setting| setting.key.name == key) {
-            Some(setting) => setting.error(&self.file, message),
+            Some(setting) => ConfigError { allowed: Box::default(), ..setting.error(&self.file, message) },
             None => ConfigError::whole(&self.file, message),
         }
     }
 
     fn doubt(&self, key: &str, text: &str) -> Option<Notice> {
         let setting = self.settings.iter().find(|setting| setting.key.name == key)?;
-        Some(setting.doubt(&self.file, text))
+        Some(setting.remark(&self.file, text))
     }
 
     fn quorum_sasl(&self, config: &Config) -> Result<(), ConfigError> {
@@ -142,7 +142,7 @@ impl Checker<'_> {
             Some(setting) => {
                 let text =
                     format!("parameter: {} must be in a separate dynamic config file", setting.written);
-                Err(setting.error(&self.file, text))
+                Err(ConfigError { allowed: Box::default(), ..setting.error(&self.file, text) })
             }
             None => Ok(()),
         }

@@ -106,7 +106,6 @@ impl Key {
         match self.kind {
             Kind::Int(min, max, _) => range(&i64::from(min), &i64::from(max)),
             Kind::Long(min, max, _) => range(&min, &max),
-            Kind::Fraction(min, max, _) if max == f64::MAX && min == f64::MIN => "a number".to_owned(),
             Kind::Fraction(min, max, _) => format!("a number from {min} to {max}"),
             Kind::Switch(_) => "true or false".to_owned(),
             Kind::UnlessNo(_) | Kind::OnlyYes(_) => "yes or no".to_owned(),
@@ -129,7 +128,8 @@ fn range(min: &i64, max: &i64) -> String {
     let open_below = *min == i64::MIN || *min == i64::from(i32::MIN);
     let open_above = *max == i64::MAX || *max == i64::from(i32::MAX);
     match (open_below, open_above) {
-        (true, _) => format!("an integer up to {max}"),
+        (true, true) => "an integer".to_owned(),
+        (true, false) => format!("an integer up to {max}"),
         (false, true) if *max == i64::MAX => format!("an integer from {min}"),
         (false, _) => format!("an integer from {min} to {max}"),
     }

@@ -11,6 +11,7 @@ use super::{Config, Origin};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Reads the configuration file, the dynamic file it may name, and `myid`.
@@ -119,6 +120,26 @@ impl Config {
             notices.push(Notice::warn("no clientPort is configured: no client can connect"));
         }
         Ok(self)
+    }
+
+    /// Where the client port is bound; `None` is no client port. The wildcard is `[::]`, which takes IPv4 as well, as
+    /// Java's does. Asks the resolver if the address is a name.
+    ///
+    /// # Errors
+    /// A name that cannot be resolved.
+    pub fn client_address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(port) = self.listen.client_port else { return Ok(None) };
+        let host = match self.listen.client_port_address.as_deref() {
+            None | Some("0.0.0.0" | "::") => return Ok(Some((Ipv6Addr::UNSPECIFIED, port).into())),
+            Some(host) => host.trim_start_matches('[').trim_end_matches(']'),
+        };
+        let unknown = |reason: String| ConfigError {
+            key: Some("clientPortAddress".into()),
+            value: Some(host.into()),
+            ..ConfigError::whole(&self.file, format!("unknown host: {reason}"))
+        };
+        let mut found = (host, port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
+        found.next().map(Some).ok_or_else(|| unknown("no address".to_owned()))
     }
 
     fn adopt_client_addresses(&mut self, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {

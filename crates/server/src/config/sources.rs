@@ -292,7 +292,7 @@ impl Setting {
         match result {
             Ok(()) => Ok(()),
             Err(Trouble::Doubt(text)) => {
-                notices.push(self.doubt(file, &text));
+                notices.push(self.remark(file, &text));
                 Ok(())
             }
             Err(Trouble::Wrong(text)) => Err(self.error(file, text)),
@@ -310,13 +310,14 @@ impl Setting {
         }
     }
 
-    /// The warning about this setting.
-    pub fn doubt(&self, file: &str, text: &str) -> Notice {
-        let mut line = format!("{}: {text}", self.place(file));
-        if !matches!(self.key.kind, Kind::Unread | Kind::Text(..) | Kind::Family(..)) {
-            line.push_str(&format!(" (allowed: {})", self.key.allowed()));
-        }
-        Notice::warn(line)
+    /// A warning about this setting.
+    pub fn remark(&self, file: &str, text: &str) -> Notice {
+        Notice::warn(format!("{}: {text}", self.place(file)))
+    }
+
+    /// The warning that the value is not what one may write.
+    fn doubt(&self, file: &str, text: &str) -> Notice {
+        self.remark(file, &format!("{text} (allowed: {})", self.key.allowed()))
     }
 
     /// `zoo.cfg, line 3: tickTime=2000` or `-Dzookeeper.snapCount=5`.

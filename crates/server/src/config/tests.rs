@@ -144,8 +144,7 @@ fn a_wrong_number_in_a_property_falls_back_and_says_so() {
     assert_eq!(config.storage.snap_count, 100_000);
     assert_eq!(
         notice,
-        "WARN zoo.cfg, line 4: snapCount=many: not a valid value, the default is used: 100000 (allowed: an integer up to \
-         2147483647)"
+        "WARN zoo.cfg, line 4: snapCount=many: not a valid value, the default is used: 100000 (allowed: an integer)"
     );
     let (config, notice) = noticed("preAllocSize=64M");
     assert_eq!(config.storage.prealloc_kb, 65_536);
@@ -599,6 +598,18 @@ fn the_client_port_may_stand_in_the_servers_own_line() {
         "zoo.cfg: client address for this server (id = 1) in static config file is 0.0.0.0:2182 is different from client \
          address found in dynamic file: 0.0.0.0:2181"
     );
+}
+
+#[test]
+fn the_client_address_is_resolved_and_the_wildcard_takes_both_families() {
+    let address = |line: &str| quiet(line).client_address().map(|address| address.unwrap().to_string());
+    assert_eq!(address("").unwrap(), "[::]:2181");
+    assert_eq!(address("clientPortAddress=0.0.0.0").unwrap(), "[::]:2181");
+    assert_eq!(address("clientPortAddress=127.0.0.1").unwrap(), "127.0.0.1:2181");
+    assert_eq!(address("clientPortAddress=[::1]").unwrap(), "[::1]:2181");
+    let error = address("clientPortAddress=no such host").unwrap_err().to_string();
+    assert!(error.starts_with("zoo.cfg: clientPortAddress=no such host: unknown host: "), "{error}");
+    assert_eq!(Config::default().client_address(), Ok(None));
 }
 
 #[test]

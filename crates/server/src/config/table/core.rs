@@ -2,9 +2,10 @@
 
 use crate::config::Config;
 use crate::config::key::Class::{File, Property, System};
-use crate::config::key::Kind::{Fraction, Int, Long, OnlyYes, Switch, Text, UnlessNo};
+use crate::config::key::Kind::{Int, Long, OnlyYes, Switch, Text, UnlessNo};
 use crate::config::key::Verdict::{Ensemble, Honoured, Later};
 use crate::config::key::{Key, Trouble};
+use crate::config::numbers::parse_fraction;
 use std::path::PathBuf;
 use store::Compression;
 
@@ -100,7 +101,7 @@ pub static STORAGE: &[Key] = &[
     Key::new("commitLogCount", Property, Ensemble, Int(INT_MIN, INT_MAX, |c, v| c.storage.commit_log_count = v), "500",
         "Transactions kept in memory for followers; less than 500 is 500."),
     Key::new("snapshotSizeFactor", Property, Ensemble,
-        Fraction(f64::MIN, f64::MAX, |c, v| c.storage.snapshot_size_factor = v), "0.33",
+        Text("a number", snapshot_size_factor), "0.33",
         "Log tail in relation to the snapshot up to which followers are served from the log; negative is never."),
 ];
 
@@ -159,12 +160,25 @@ fn secure_address(config: &mut Config, value: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Unlike the other numbers with a fraction a malformed one does not stop Apache.
+fn snapshot_size_factor(config: &mut Config, value: &str) -> Result<(), Trouble> {
+    match parse_fraction(value) {
+        Some(number) => config.storage.snapshot_size_factor = number,
+        None => return Err(Trouble::Doubt("not a valid value, the default is used: 0.33".to_owned())),
+    }
+    Ok(())
+}
+
 fn compression(config: &mut Config, value: &str) -> Result<(), Trouble> {
     config.storage.compression = match value.to_ascii_lowercase().as_str() {
         "" => Compression::None,
         "gz" => Compression::Gzip,
         "snappy" => Compression::Snappy,
-        _ => return Err(Trouble::Doubt("there is no such method, snapshots are not compressed".to_owned())),
+        _ => {
+            let text =
+                "there is no such method, snapshots are not compressed (allowed: nothing, gz or snappy)";
+            return Err(Trouble::Doubt(text.to_owned()));
+        }
     };
     Ok(())
 }
