@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use interop::differential::{Plan, run as run_plan};
 use interop::process::Program;
+use interop::stories::{self, STORIES, Telling};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -72,6 +73,51 @@ pub(crate) fn run(arguments: Differential) -> Result<()> {
             bail!("the servers differ")
         }
     }
+}
+
+#[derive(Args)]
+pub(crate) struct Surprises {
+    /// Only these numbers.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<u32>,
+    /// Ask an Apache server, which must pass as well.
+    #[arg(long)]
+    apache: bool,
+    /// The first of two ports.
+    #[arg(long, default_value_t = 26110)]
+    port: u16,
+    /// A binary to ask instead of building one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+pub(crate) fn surprises(arguments: Surprises) -> Result<()> {
+    let program = if arguments.apache {
+        Program::Apache { classpath: apache::classpath()? }
+    } else {
+        Program::Headkeeper { binary: binary(arguments.binary)? }
+    };
+    let directory = target().join("surprises").join(arguments.port.to_string());
+    let (mut told, mut failed) = (0, 0);
+    let ports = (arguments.port, arguments.port + 1);
+    stories::tell(&program, ports, &directory, &arguments.only, |story, outcome| {
+        told += 1;
+        if let Err(why) = outcome {
+            failed += 1;
+            println!("{}. {}: {why}", story.number, story.name);
+        }
+    })
+    .map_err(|e| anyhow!(e))?;
+    for story in STORIES {
+        if let Telling::Elsewhere(why) = story.telling {
+            println!("{}. {}: not told, {why}", story.number, story.name);
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {told} surprises are not as told");
+    }
+    println!("{told} surprises as told");
+    Ok(())
 }
 
 /// The binary to test: the one named, or a fresh debug build with its assertions.

@@ -26,6 +26,8 @@ enum Command {
     Crash(crash::Crash),
     /// Send the same random sequences to an Apache server and to ours, and compare every byte that matters.
     Differential(differential::Differential),
+    /// Tell the surprises of the protocol, one by one, to our server or to Apache's.
+    Surprises(differential::Surprises),
 }
 
 fn main() -> Result<()> {
@@ -33,5 +35,6 @@ fn main() -> Result<()> {
         Command::Apache(command) => apache::run(command),
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
+        Command::Surprises(arguments) => differential::surprises(arguments),
     }
 }

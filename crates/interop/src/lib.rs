@@ -21,6 +21,7 @@ pub mod rng;
 mod shrink;
 pub mod side;
 pub mod socket;
+pub mod stories;
 pub mod tolerate;
 pub mod walk;
 mod words;

@@ -22,8 +22,7 @@ pub(super) fn any(rng: &mut Rng, profile: &Profile) -> Frame {
         48..56 => multi::multi(rng),
         56..59 => multi::multi_read(rng),
         59..62 => quota(rng),
-        62 => delete_container(rng),
-        63 => reconfig(rng),
+        62..64 => reconfig(rng),
         64..68 => set_watches(rng),
         68..74 => watch(rng),
         _ => read(rng),
@@ -51,8 +50,7 @@ pub(super) fn any(rng: &mut Rng, profile: &Profile) -> Frame {
 fn create(rng: &mut Rng, profile: &Profile) -> Frame {
     let (op, flags, path) = match rng.below(40) {
         0..3 => (OpCode::CreateContainer, 4, Some(names::collected(rng).into_bytes())),
-        3 => (OpCode::CreateContainer, 4, Some(b"/kk".to_vec())),
-        4 => {
+        3..5 => {
             // Whatever the flags say, a container; an ephemeral one would be somebody's for the session check only.
             (
                 OpCode::CreateContainer,
@@ -110,21 +108,6 @@ fn delete(rng: &mut Rng) -> Frame {
         w.buffer(path.as_deref());
         w.int(version);
     })
-}
-
-fn delete_container(rng: &mut Rng) -> Frame {
-    let path: &[Option<&[u8]>] = &[
-        Some(b"/kk"),
-        Some(b"/kk"),
-        Some(b"/kk/none"),
-        Some(b"/"),
-        Some(b"/zookeeper"),
-        Some(b"x"),
-        Some(b""),
-        None,
-    ];
-    let path = *rng.pick(path);
-    frame(OpCode::DeleteContainer, |w| w.buffer(path))
 }
 
 fn set_data(rng: &mut Rng) -> Frame {
