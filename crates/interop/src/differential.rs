@@ -196,8 +196,10 @@ impl Plan {
         if !self.shrink {
             return failure;
         }
-        // Nothing after the item at which it showed can matter, unless the trees differed.
-        failure.items.retain(|item| item.id <= failure.difference.item);
+        // Nothing behind the batch in which it showed can matter.
+        let shown = failure.difference.item;
+        let end = failure.items.iter().position(|item| item.id > shown && !item.glued);
+        failure.items.truncate(end.unwrap_or(usize::MAX));
         let attempt = |items: &[Item]| match self.start(profile) {
             Ok(mut running) => {
                 running.round(items).err().map(|difference| (difference, running.subject.tail()))

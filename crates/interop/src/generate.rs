@@ -145,7 +145,12 @@ impl Generator<'_> {
         }
         self.open[conn] = true;
         for _ in 0..pipelined {
-            let frame = requests::on_reconnect(&mut self.rng);
+            let frame = loop {
+                let frame = requests::on_reconnect(&mut self.rng, self.profile);
+                if tolerate::unsent(&frame).is_none() {
+                    break frame;
+                }
+            };
             self.push(true, Act::Frame { conn, frame });
         }
     }

@@ -15,6 +15,8 @@ pub struct Profile {
     pub extended_types: bool,
     /// Are hard quotas enforced?
     pub enforce_quota: bool,
+    /// Is everything allowed to everybody?
+    pub skip_acl: bool,
 }
 
 /// `super:test`, which every profile lets in as the superuser.
@@ -48,6 +50,7 @@ pub const PROFILES: &[Profile] = &[
         jute_max_buffer: 65536,
         extended_types: false,
         enforce_quota: false,
+        skip_acl: false,
     },
     Profile {
         name: "extended",
@@ -56,6 +59,7 @@ pub const PROFILES: &[Profile] = &[
         jute_max_buffer: 65536,
         extended_types: true,
         enforce_quota: true,
+        skip_acl: false,
     },
     Profile {
         name: "open",
@@ -64,5 +68,6 @@ pub const PROFILES: &[Profile] = &[
         jute_max_buffer: 65536,
         extended_types: true,
         enforce_quota: false,
+        skip_acl: true,
     },
 ];

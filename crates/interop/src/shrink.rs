@@ -4,7 +4,7 @@ use crate::item::Item;
 use std::time::{Duration, Instant};
 
 /// No longer than this.
-const TIME: Duration = Duration::from_secs(300);
+const TIME: Duration = Duration::from_secs(100);
 
 /// The smallest failing subsequence found, and its last failure.
 pub fn shrink<F>(

@@ -175,6 +175,7 @@ pub fn profiles() -> [crate::profile::Profile; 2] {
         jute_max_buffer: 65536,
         extended_types: false,
         enforce_quota: false,
+        skip_acl: false,
     };
     let extended = crate::profile::Profile {
         name: "stories-extended",

@@ -47,18 +47,45 @@ pub fn unsent(frame: &Frame) -> Option<&'static str> {
     }
     match frame.request()? {
         Request::Multi { ops } => ops.iter().find_map(unsent_op),
-        Request::Create { op, path, flags, ttl, .. } => unsent_create(op, path.as_deref(), flags, ttl),
+        Request::Create { op, path, flags, ttl, acl, .. } => unsent_create(op, path.as_deref(), flags, ttl)
+            .or_else(|| unsent_acl(path.as_deref().filter(|path| *path != "/"), acl.as_deref())),
         Request::SetData { path, data, .. } => unsent_stats(path.as_deref(), data.as_deref()),
-        Request::SetAcl { path, acl, .. } if matches!(path.as_deref(), Some("/")) => acl
-            .filter(|list| *list != [wire::Acl::open()])
-            .map(|_| "a root that shuts everybody out makes the rest of the sequence dull"),
+        Request::SetAcl { path, acl, .. } => unsent_acl(path.as_deref(), acl.as_deref()),
+        Request::AddWatch { path: None, .. } => Some("addWatch on null is useless (differences: addWatch)"),
+        Request::SetWatches2(lists) => {
+            let null = |list: &Option<Vec<wire::Ustring<'_>>>| list.iter().flatten().any(Option::is_none);
+            let any = null(&lists.persistent) || null(&lists.persistent_recursive);
+            any.then_some("a persistent watch on null is useless (differences: addWatch)")
+        }
         _ => None,
     }
 }
 
+/// Lists that make a sequence dull, or a watch on them one of those that differ.
+fn unsent_acl(path: Option<&str>, acl: Option<&[wire::Acl<'_>]>) -> Option<&'static str> {
+    let path = path?;
+    let open = acl.is_none_or(|list| *list == [wire::Acl::open()] || list.is_empty());
+    match path {
+        "/" if !open => Some("a root that shuts everybody out makes the rest of the sequence dull"),
+        _ if path.starts_with(WATCHED) && !open => {
+            Some("setWatches tells of nodes that cannot be read, at Apache (differences: setWatches)")
+        }
+        _ => None,
+    }
+}
+
+/// Nodes below it are readable for all, so that setWatches does the same with them at both servers.
+pub const WATCHED: &str = "/w";
+
 fn unsent_op(op: &MultiOp<'_>) -> Option<&'static str> {
+    if op.path().is_none() {
+        return Some("a multi with a null path leaves a gap in Apache's zxids (differences: multi)");
+    }
     match op {
-        MultiOp::Create { op, path, flags, ttl, .. } => unsent_create(*op, path.as_deref(), *flags, *ttl),
+        MultiOp::Create { op, path, flags, ttl, acl, .. } => {
+            unsent_create(*op, path.as_deref(), *flags, *ttl)
+                .or_else(|| unsent_acl(path.as_deref().filter(|path| *path != "/"), acl.as_deref()))
+        }
         MultiOp::SetData { path, data, .. } => unsent_stats(path.as_deref(), data.as_deref()),
         _ => None,
     }

@@ -36,11 +36,11 @@ fn srvr_line(line: &str) -> &str {
     line.split_once(':').map_or(line, |(key, _)| key)
 }
 
-/// Who owns which ephemeral nodes, in order, and how many sessions there are.
+/// Who owns which ephemeral nodes, in order. Apache also counts sessions whose last one is gone (differences: `dump`).
 fn dump(text: &str, labels: &Labels) -> String {
     let owners = text.find("Sessions with Ephemerals").map_or("", |at| &text[at..]);
-    let mut lines = owners.lines();
-    let mut out = vec![lines.next().unwrap_or("").to_owned()];
+    let lines = owners.lines().skip(1);
+    let mut out = Vec::new();
     let mut owner = String::new();
     for line in lines {
         if let Some(id) = line.strip_prefix("0x").and_then(|line| line.strip_suffix(':')) {
@@ -52,6 +52,6 @@ fn dump(text: &str, labels: &Labels) -> String {
             break;
         }
     }
-    out[1..].sort();
+    out.sort();
     out.join("\n")
 }

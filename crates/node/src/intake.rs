@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::sessions::SessionPhase;
 use std::sync::Arc;
 use tree::{PrepContext, SessionState};
-use wire::{Decode, ErrorCode, OpCode, Reader, Request, RequestHeader};
+use wire::{Decode, DecodeError, ErrorCode, OpCode, Reader, Request, RequestHeader};
 
 /// Output that may wait for a client before its requests are left unread, in bytes.
 const OUTPUT_STALL_BYTES: usize = 1 << 20;
@@ -210,7 +210,10 @@ impl Node {
             Ok(Request::CloseSession) => Decoded::Close,
             Ok(decoded) => Decoded::Request(decoded),
             // An undecodable multi still takes a zxid, an undecodable single operation does not (reference:
-            // client-protocol §3).
+            // client-protocol §3); nor does a multi that decodes into something its record class refuses.
+            Err(DecodeError::Unacceptable { .. }) => {
+                return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code()));
+            }
             Err(_) if op == OpCode::Multi => Decoded::Undecodable,
             Err(_) => return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code())),
         };

@@ -228,23 +228,28 @@ impl Reader<'_> {
     fn set_watches(&mut self, xid: i32, lists: &SetWatches<'_>, with_persistent: bool) -> Answer {
         let rel = lists.relative_zxid;
         for path in list(&lists.data)? {
+            let path = path?;
             self.catch_up(path, Table::Data, event_type::NODE_DATA_CHANGED, |stat| stat.mzxid > rel)?;
         }
         for path in list(&lists.exist)? {
+            let path = path?;
             match self.tree.node(path) {
                 Some(_) if self.readable(path) => self.event(event_type::NODE_CREATED, path),
                 _ => self.watch(path, Table::Data, STANDARD)?,
             }
         }
         for path in list(&lists.child)? {
+            let path = path?;
             self.catch_up(path, Table::Child, event_type::NODE_CHILDREN_CHANGED, |stat| stat.pzxid > rel)?;
         }
         if with_persistent {
             for path in list(&lists.persistent)? {
+                let path = path?;
                 self.watch(path, Table::Data, PERSISTENT)?;
                 self.watch(path, Table::Child, PERSISTENT)?;
             }
             for path in list(&lists.persistent_recursive)? {
+                let path = path?;
                 self.watch(path, Table::Data, RECURSIVE)?;
             }
         }
@@ -310,8 +315,10 @@ fn present<'a>(path: &'a Ustring<'_>) -> Result<&'a str, ErrorCode> {
     path.as_deref().ok_or(ErrorCode::MarshallingError)
 }
 
-/// The paths of a list of setWatches. An absent path among them names nothing, so it reads as empty.
-fn list<'a>(paths: &'a Option<Vec<Ustring<'_>>>) -> Result<impl Iterator<Item = &'a str>, ErrorCode> {
+/// The paths of a list of setWatches. An absent path among them is an error, like an absent list, once its turn comes.
+fn list<'a>(
+    paths: &'a Option<Vec<Ustring<'_>>>,
+) -> Result<impl Iterator<Item = Result<&'a str, ErrorCode>>, ErrorCode> {
     let paths = paths.as_ref().ok_or(ErrorCode::MarshallingError)?;
-    Ok(paths.iter().map(|path| path.as_deref().unwrap_or("")))
+    Ok(paths.iter().map(present))
 }

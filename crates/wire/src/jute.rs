@@ -51,6 +51,13 @@ pub enum DecodeError {
         /// Where it stands.
         offset: usize,
     },
+    /// Bytes that are a record, with a value that upstream's record class does not accept: a multi of such takes no zxid.
+    Unacceptable {
+        /// What is wrong.
+        what: &'static str,
+        /// Where it stands.
+        offset: usize,
+    },
 }
 
 impl fmt::Display for DecodeError {
@@ -60,7 +67,9 @@ impl fmt::Display for DecodeError {
             DecodeError::UnreasonableLength { length, offset } => {
                 write!(f, "Unreasonable length = {length} at byte {offset}")
             }
-            DecodeError::Invalid { what, offset } => write!(f, "{what} at byte {offset}"),
+            DecodeError::Invalid { what, offset } | DecodeError::Unacceptable { what, offset } => {
+                write!(f, "{what} at byte {offset}")
+            }
         }
     }
 }
@@ -104,6 +113,11 @@ impl<'a> Reader<'a> {
     /// The error for a value that the layout does not allow, at the current position.
     pub fn invalid(&self, what: &'static str) -> DecodeError {
         DecodeError::Invalid { what, offset: self.pos }
+    }
+
+    /// The error for a value that upstream's record class does not accept, at the current position.
+    pub fn unacceptable(&self, what: &'static str) -> DecodeError {
+        DecodeError::Unacceptable { what, offset: self.pos }
     }
 
     fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {

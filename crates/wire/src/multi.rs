@@ -111,7 +111,7 @@ pub fn decode_multi<'a>(r: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, DecodeEr
         }
         let op = decode_op(header.op, r)?;
         if ops.first().is_some_and(|first| first.is_read() != op.is_read()) {
-            return Err(r.invalid("reads and writes in one multi"));
+            return Err(r.unacceptable("reads and writes in one multi"));
         }
         ops.push(op);
     }
@@ -144,14 +144,14 @@ fn decode_op<'a>(code: i32, r: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeErr
 fn decode_create<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeError> {
     let (path, data, acl, flags) = (r.ustring()?, r.buffer()?, acls(r)?, r.int()?);
     let ttl = if op == OpCode::CreateTtl { r.long()? } else { -1 };
-    let mode = CreateMode::from_flags(flags).ok_or_else(|| r.invalid("create flags outside 0..6"))?;
+    let mode = CreateMode::from_flags(flags).ok_or_else(|| r.unacceptable("create flags outside 0..6"))?;
     if acl.is_none() {
-        return Err(r.invalid("a null ACL list in a multi"));
+        return Err(r.unacceptable("a null ACL list in a multi"));
     }
     let (op, ttl) = match op {
         OpCode::CreateTtl if mode.is_ttl() => (op, ttl),
         OpCode::CreateTtl => (OpCode::Create, -1),
-        _ if mode.is_ttl() => return Err(r.invalid("TTL flags outside createTTL")),
+        _ if mode.is_ttl() => return Err(r.unacceptable("TTL flags outside createTTL")),
         _ if mode == CreateMode::Container => (OpCode::CreateContainer, -1),
         _ => (op, -1),
     };

@@ -15,6 +15,7 @@ pub(super) fn likely(rng: &mut Rng) -> String {
         2 => quota(rng),
         3 => sequential(rng),
         4 => special(rng),
+        5..7 => watched(rng),
         _ => plain(rng),
     }
 }
@@ -33,6 +34,11 @@ fn sequential(rng: &mut Rng) -> String {
 pub(super) fn special(rng: &mut Rng) -> String {
     let name = rng.pick(&["/k1", "/k2", "/t1", "/t2"]);
     if rng.percent(40) { format!("{name}/{}", rng.pick(NAMES)) } else { (*name).to_owned() }
+}
+
+/// A path that anybody can read, if it exists.
+pub(super) fn watched(rng: &mut Rng) -> String {
+    (*rng.pick(&["/w", "/w/a", "/w/b", "/wx"])).to_owned()
 }
 
 /// A container's or TTL node's own path.

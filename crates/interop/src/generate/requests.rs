@@ -23,7 +23,7 @@ pub(super) fn any(rng: &mut Rng, profile: &Profile) -> Frame {
         56..59 => multi::multi_read(rng),
         59..62 => quota(rng),
         62..64 => reconfig(rng),
-        64..68 => set_watches(rng),
+        64..68 => set_watches(rng, profile.skip_acl),
         68..74 => watch(rng),
         _ => read(rng),
     };
@@ -171,18 +171,26 @@ fn reconfig(rng: &mut Rng) -> Frame {
     })
 }
 
-fn set_watches(rng: &mut Rng) -> Frame {
+/// `anywhere`: on any path. Otherwise the three lists with catching up name what anybody can read.
+fn set_watches(rng: &mut Rng, anywhere: bool) -> Frame {
     let op = *rng.pick(&[OpCode::SetWatches, OpCode::SetWatches2]);
     let lists = if op == OpCode::SetWatches { 3 } else { 5 };
     let mut out = frame(op, |w| {
         w.long(0);
-        for _ in 0..lists {
+        for n in 0..lists {
             match rng.below(60) {
                 0 => w.int(-1),
                 1 => w.int(-5),
                 _ => {
-                    let paths: Vec<_> = (0..rng.below(4)).map(|_| names::any(rng)).collect();
-                    w.vector(Some(&paths), |w, path| w.buffer(path.as_deref()));
+                    let mut path = || match rng.below(40) {
+                        0 => None,
+                        _ if anywhere || n >= 3 => names::any(rng),
+                        1..3 => Some(b"not/there".to_vec()),
+                        _ => Some(names::watched(rng).into_bytes()),
+                    };
+                    let first = [path(), path(), path()];
+                    let paths = &first[..rng.below(4)];
+                    w.vector(Some(paths), |w, path| w.buffer(path.as_deref()));
                 }
             }
         }
@@ -240,10 +248,10 @@ pub(super) fn read(rng: &mut Rng) -> Frame {
 }
 
 /// What client libraries send right behind a handshake.
-pub(super) fn on_reconnect(rng: &mut Rng) -> Frame {
+pub(super) fn on_reconnect(rng: &mut Rng, profile: &Profile) -> Frame {
     match rng.below(3) {
         0 => auth(rng),
-        1 => set_watches(rng),
+        1 => set_watches(rng, profile.skip_acl),
         _ => read(rng),
     }
 }

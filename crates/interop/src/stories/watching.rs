@@ -133,10 +133,10 @@ pub(super) fn set_watches_events(stage: &Stage) -> Told {
     owner.call(create_as(OpCode::Create, "/s35", 0, Some(vec![Acl::new(31, "auth", "")])))?.ok()?;
     s.get("/s35", false)?.fails(-102)?;
     send_watches(&mut s, set_watches(0, &["/s35", "/s35-none"], &[], &["/s35-none"]))?.ok()?;
-    // They came before the reply, since reading the reply has found them.
-    let expected =
-        [(3, "/s35".to_owned(), -1), (2, "/s35-none".to_owned(), -1), (2, "/s35-none".to_owned(), -1)];
-    same!(s.events, expected);
+    // They came before the reply, since reading the reply has found them. Ours keeps quiet about what may not be read.
+    let all = [(3, "/s35".to_owned(), -1), (2, "/s35-none".to_owned(), -1), (2, "/s35-none".to_owned(), -1)];
+    let expected = if stage.apache { &all[..] } else { &all[1..] };
+    same!(&s.events[..], expected);
     Ok(())
 }
 
