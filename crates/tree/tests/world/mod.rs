@@ -108,7 +108,9 @@ impl World {
         if let Some(digest) = record.digest {
             assert_eq!(digest.tree_digest, self.tree.digest(), "the prepared digest is the applied one");
         }
-        assert_eq!(self.tree.digest(), self.tree.recomputed_digest(), "the digest is that of the nodes");
+        if self.tree.node_count() < 200 {
+            assert_eq!(self.tree.digest(), self.tree.recomputed_digest(), "the digest is that of the nodes");
+        }
         outcome
     }
 
