@@ -223,7 +223,7 @@ fn the_hash_seed_shows_nowhere() {
         .map(|hash_seed| {
             let mut world = World::new(TreeConfig { hash_seed, ..TreeConfig::default() });
             world.write(create("/a", "")).stat();
-            for _ in 0..2000 {
+            for _ in 0..300 {
                 world.write(create_mode("/a/n", SEQUENTIAL)).stat();
             }
             let children: Vec<String> = world.node("/a").children().map(str::to_owned).collect();

@@ -2,10 +2,13 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use tree::auth::ip_id;
-use tree::{ChangeKind, NodeRef, PrepContext, Projection, SessionState, Tree, TreeConfig, TxnDetail};
+use tree::{
+    ChangeKind, LoadError, NodeRef, PrepContext, Projection, SessionState, SnapshotHead, Tree, TreeConfig,
+    TreeLoader, TxnDetail,
+};
 use wire::{
-    Acl, CreateMode, Encode, ErrorCode, Id, MultiOp, MultiResult, OpCode, Reader, Request, SessionId, Stat,
-    TxnRecord, Zxid,
+    Acl, CreateMode, Decode, Encode, ErrorCode, Id, MultiOp, MultiResult, OpCode, Reader, Request, SessionId,
+    Stat, StatPersisted, TxnRecord, Zxid,
 };
 
 pub const SESSION: SessionId = SessionId(0x0100_0000_0000_0001);
@@ -263,4 +266,46 @@ pub fn multi(parts: Vec<Request<'static>>) -> Request<'static> {
 
 pub fn error(code: ErrorCode) -> Outcome {
     Outcome::Error(code)
+}
+
+/// The tree of a snapshot's head and node records.
+pub fn load(config: TreeConfig, head: &SnapshotHead, nodes: &[u8]) -> Result<Tree, LoadError> {
+    let mut loader = TreeLoader::new(config);
+    for (id, timeout) in &head.sessions {
+        loader.session(*id, *timeout);
+    }
+    for (id, list) in &head.acls {
+        loader.acl(*id, list.clone());
+    }
+    let mut r = Reader::new(nodes);
+    while !r.is_empty() {
+        let path = r.ustring().expect("a path").expect("a path");
+        let data = r.buffer().expect("data");
+        let acl = r.long().expect("an ACL id");
+        let stat = StatPersisted::decode(&mut r).expect("a stat");
+        loader.node(&path, data.as_deref(), acl, &stat)?;
+    }
+    loader.finish(head.zxid)
+}
+
+/// Everything that a snapshot must bring back.
+pub fn state(tree: &Tree) -> Vec<String> {
+    let mut lines = vec![format!("{:?} {} {:?}", tree.last_zxid(), tree.digest(), tree.sessions())];
+    let mut paths = vec!["/".to_owned()];
+    while let Some(path) = paths.pop() {
+        let node = tree.node(&path).expect("a node");
+        let mut children: Vec<&str> = node.children().collect();
+        children.sort_unstable();
+        lines.push(format!(
+            "{path} {:?} {:?} {:?} {:?} {children:?}",
+            node.data(),
+            node.acl(),
+            node.persisted(),
+            node.kind()
+        ));
+        let above = path.trim_end_matches('/');
+        paths.extend(children.iter().map(|name| format!("{above}/{name}")));
+    }
+    lines.sort();
+    lines
 }
