@@ -319,7 +319,11 @@ pub struct RemoveWatches {
 }
 
 #[derive(Args, Clone, Debug)]
-#[group(id = "limits", required = true, multiple = true, args = ["count", "bytes", "count_hard", "bytes_hard"])]
+#[group(skip)] // the group that clap derives would hold the path too
+#[command(group = clap::ArgGroup::new("limits")
+    .required(true)
+    .multiple(true)
+    .args(["count", "bytes", "count_hard", "bytes_hard"]))]
 #[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct SetQuota {
     /// Most nodes, including the top one; more are logged
