@@ -19,7 +19,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Recovered;
+use store::{Recovered, RecoveryError};
 
 /// Why a server does not start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -148,7 +148,10 @@ fn load(config: &Config, files: &FilesConfig) -> Result<Recovered, StartError> {
     let mut disk = ProgressDisk::new(FileDisk::new(files.clone()));
     let hash_seed = RandomState::new().build_hasher().finish();
     let recovered = store::recover(&mut disk, &config.store_config(), config.tree_config(hash_seed))
-        .map_err(|e| failure(1, format!("cannot load the data: {e}")))?;
+        .map_err(|e| match e {
+            RecoveryError::Directories(text) => failure(DirectoryError::EXIT_CODE as u8, text),
+            e => failure(1, format!("Unable to load database on disk: {e}")),
+        })?;
     for notice in &recovered.notices {
         log::warn!("{notice}");
     }
