@@ -111,7 +111,8 @@ pub fn decode_multi<'a>(r: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, DecodeEr
         }
         let op = decode_op(header.op, r)?;
         if ops.first().is_some_and(|first| first.is_read() != op.is_read()) {
-            return Err(r.unacceptable("reads and writes in one multi"));
+            // Apache decodes this far, so unlike the refusals of decode_create it takes a zxid.
+            return Err(r.invalid("reads and writes in one multi"));
         }
         ops.push(op);
     }
@@ -290,5 +291,32 @@ impl Encode for MultiResult<'_> {
                 w.int(err);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server gives a zxid to the first kind of error and none to the second, as Apache's does.
+    #[test]
+    fn a_mixture_is_undecodable_and_bad_flags_are_refused() {
+        let read = MultiOp::GetChildren { path: Some("/a".into()) };
+        let check = MultiOp::Check { path: Some("/a".into()), version: 2 };
+        let mut mixed = Vec::new();
+        encode_multi(&mut Writer::new(&mut mixed), &[read, check]);
+        assert!(matches!(decode_multi(&mut Reader::new(&mixed)), Err(DecodeError::Invalid { .. })));
+
+        let create = MultiOp::Create {
+            op: OpCode::Create,
+            path: Some("/a".into()),
+            data: None,
+            acl: Some(vec![Acl::open()]),
+            flags: 9,
+            ttl: -1,
+        };
+        let mut bad_flags = Vec::new();
+        encode_multi(&mut Writer::new(&mut bad_flags), &[create]);
+        assert!(matches!(decode_multi(&mut Reader::new(&bad_flags)), Err(DecodeError::Unacceptable { .. })));
     }
 }
