@@ -3,8 +3,11 @@
 mod base64;
 mod bench;
 mod cli;
+mod log;
+mod offline;
 mod serve;
 mod shell;
+mod snapshot;
 mod time;
 
 use clap::Parser;
@@ -13,9 +16,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        None => serve::local(),
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Shell(args)) => shell::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
-        Some(Command::Serve(args)) => serve::run(&args),
-        None => serve::local(),
+        Some(Command::Log(args)) => log::run(&args),
+        Some(Command::Snapshot(args)) => snapshot::run(&args),
     }
 }

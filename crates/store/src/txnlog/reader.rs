@@ -155,8 +155,9 @@ impl<'s> LogReader<'s> {
         Ok(LogReader::at(source, LOG_HEADER_LEN, limits))
     }
 
-    /// A reader of the record that begins at `offset`.
-    fn at(source: &'s mut dyn ReadAt, offset: u64, limits: Limits) -> LogReader<'s> {
+    /// A reader of the record that begins at `offset`, for those who know that one does: behind [`LOG_HEADER_LEN`], or
+    /// behind a record whose checksum is wrong but whose length is not.
+    pub fn at(source: &'s mut dyn ReadAt, offset: u64, limits: Limits) -> LogReader<'s> {
         LogReader { source, limits, window: Vec::new(), pos: 0, filled: 0, offset, end: None }
     }
 
