@@ -138,8 +138,12 @@ impl World {
         self.apply_next()
     }
 
+    pub fn prepare_sweep(&mut self, path: &'static str) -> TxnRecord<'static> {
+        self.prepared(|projection, tree, ctx| projection.prepare_delete_container(tree, ctx, path))
+    }
+
     pub fn delete_container(&mut self, path: &'static str) -> Outcome {
-        self.prepared(|projection, tree, ctx| projection.prepare_delete_container(tree, ctx, path));
+        self.prepare_sweep(path);
         self.apply_next()
     }
 
