@@ -154,9 +154,11 @@ impl Tree {
         self.raise_cversion(parent, cversion, header);
         let stat = new_stat(header.zxid.0, header.time_ms, creation.owner);
         let id = self.insert_below(parent, creation.path, creation.data, acl, creation.kind, stat);
+        // The reply tells the node as it was asked for, before a quota's stats node gets its real text.
+        let stat = self.nodes.at(id).stat();
         self.quota_after_create(parent_path, name, creation.path, creation.data.map_or(0, <[u8]>::len));
         self.tell(ChangeKind::Created, creation.path, acl, parent, on_change);
-        Ok(TxnDetail::Create { path: creation.path, stat: self.nodes.at(id).stat() })
+        Ok(TxnDetail::Create { path: creation.path, stat })
     }
 
     /// One condition for both fields: a record that is already in the state changes neither (ZOOKEEPER-3249).

@@ -41,6 +41,19 @@ fn the_stats_node_tells_the_real_usage() {
     assert_eq!(world.data(STATS), "count=2,bytes=1");
 }
 
+/// As Apache's server answers: the usage replaces the data only behind the reply's stat.
+#[test]
+fn creating_a_stats_node_tells_the_length_that_was_asked_for() {
+    let mut world = with_quota("count=100,bytes=1000", false);
+    world.write(delete(STATS, -1));
+    let Outcome::Created(_, stat) = world.write(create(STATS, "a text of twenty-six bytes")) else {
+        panic!("not created")
+    };
+    assert_eq!(stat.data_length, 26);
+    assert_eq!(world.data(STATS), "count=2,bytes=8");
+    assert_eq!(world.node(STATS).stat().data_length, 15);
+}
+
 /// Surprise 38.
 #[test]
 fn the_stats_nodes_stat_stays_and_nobody_is_told() {
