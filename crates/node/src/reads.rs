@@ -156,7 +156,10 @@ impl Reader<'_> {
 
     /// A plain prefix of the text; blank means all (reference: client-protocol §4.8).
     fn ephemerals(&mut self, xid: i32, prefix: &str) {
-        let prefix = if prefix.trim().is_empty() { "/" } else { prefix };
+        let blank = prefix.chars().all(is_java_whitespace);
+        // Java's trim takes control characters too.
+        let root = prefix.trim_matches(|c| c <= ' ') == "/";
+        let prefix = if blank || root { "/" } else { prefix };
         let paths: Vec<String> =
             self.tree.ephemerals(self.session).filter(|path| path.starts_with(prefix)).collect();
         self.reply(xid, |w| w.vector(Some(&paths), |w, path| w.text(path)));
@@ -321,4 +324,10 @@ fn list<'a>(
 ) -> Result<impl Iterator<Item = Result<&'a str, ErrorCode>>, ErrorCode> {
     let paths = paths.as_ref().ok_or(ErrorCode::MarshallingError)?;
     Ok(paths.iter().map(present))
+}
+
+/// `Character.isWhitespace`: without the no-break spaces and without most control characters.
+fn is_java_whitespace(c: char) -> bool {
+    matches!(c, '\u{1c}'..='\u{1f}')
+        || (c.is_whitespace() && !matches!(c, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}'))
 }

@@ -227,6 +227,8 @@ fn ephemerals_are_listed_by_prefix() {
     for (prefix, expected) in [
         (None, vec!["/w", "/ww1", "/x"]),
         (Some(" "), vec!["/w", "/ww1", "/x"]),
+        (Some("/\t"), vec!["/w", "/ww1", "/x"]),
+        (Some("\u{a0}"), vec![]),
         (Some("/w"), vec!["/w", "/ww1"]),
         (Some("/nope"), vec![]),
     ] {
