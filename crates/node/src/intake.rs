@@ -210,7 +210,7 @@ impl Node {
             Ok(Request::CloseSession) => Decoded::Close,
             Ok(decoded) => Decoded::Request(decoded),
             // An undecodable multi still takes a zxid, an undecodable single operation does not (reference:
-            // client-protocol §3); nor does a multi that decodes into something its record class refuses.
+            // client-protocol §3); nor does a multi with a null ACL list.
             Err(DecodeError::Unacceptable { .. }) => {
                 return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code()));
             }

@@ -51,7 +51,7 @@ pub enum DecodeError {
         /// Where it stands.
         offset: usize,
     },
-    /// Bytes that are a record, with a value that upstream's record class does not accept: a multi of such takes no zxid.
+    /// Bytes that are a record, with a value that upstream's server trips over: a multi of such takes no zxid.
     Unacceptable {
         /// What is wrong.
         what: &'static str,

@@ -95,10 +95,11 @@ impl Decode<'_> for MultiHeader {
 
 /// Reads the operations of a multi or multiRead up to the terminator.
 ///
-/// Applies upstream's decode-time rules (reference: client-protocol §5.1): create and create2 with container flags
-/// become createContainer; createTTL with flags of another kind becomes create; flags that fit no mode, TTL flags outside
-/// createTTL, a null ACL list, and a mixture of reads and writes are errors of the whole request. Null paths are left to
-/// the server, which answers -5 as well.
+/// Applies upstream's decode-time rules (reference: client-protocol §5.1, and what a 3.9.5 server was seen to do):
+/// container flags make createContainer of any create, createTTL with other flags becomes create; elsewhere flags that
+/// fit no mode, TTL flags outside createTTL, a null ACL list, and a mixture of reads and writes are errors of the whole
+/// request. Of these only the null ACL list ([`DecodeError::Unacceptable`]) takes no zxid. Null paths are left to the
+/// server, which answers -5 as well.
 ///
 /// # Errors
 /// When the bytes are no such list.
@@ -111,7 +112,6 @@ pub fn decode_multi<'a>(r: &mut Reader<'a>) -> Result<Vec<MultiOp<'a>>, DecodeEr
         }
         let op = decode_op(header.op, r)?;
         if ops.first().is_some_and(|first| first.is_read() != op.is_read()) {
-            // Apache decodes this far, so unlike the refusals of decode_create it takes a zxid.
             return Err(r.invalid("reads and writes in one multi"));
         }
         ops.push(op);
@@ -145,15 +145,16 @@ fn decode_op<'a>(code: i32, r: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeErr
 fn decode_create<'a>(op: OpCode, r: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeError> {
     let (path, data, acl, flags) = (r.ustring()?, r.buffer()?, acls(r)?, r.int()?);
     let ttl = if op == OpCode::CreateTtl { r.long()? } else { -1 };
-    let mode = CreateMode::from_flags(flags).ok_or_else(|| r.unacceptable("create flags outside 0..6"))?;
-    if acl.is_none() {
-        return Err(r.unacceptable("a null ACL list in a multi"));
-    }
-    let (op, ttl) = match op {
-        OpCode::CreateTtl if mode.is_ttl() => (op, ttl),
-        OpCode::CreateTtl => (OpCode::Create, -1),
-        _ if mode.is_ttl() => return Err(r.unacceptable("TTL flags outside createTTL")),
-        _ if mode == CreateMode::Container => (OpCode::CreateContainer, -1),
+    let mode = CreateMode::from_flags(flags);
+    // createTTL refuses nothing here: its mistakes are errors of the one operation.
+    let (op, ttl) = match (op, mode) {
+        (OpCode::CreateTtl, Some(mode)) if mode.is_ttl() => (op, ttl),
+        (OpCode::CreateTtl, Some(CreateMode::Container)) => (OpCode::CreateContainer, -1),
+        (OpCode::CreateTtl, _) => (OpCode::Create, -1),
+        (_, None) => return Err(r.invalid("create flags outside 0..6")),
+        _ if acl.is_none() => return Err(r.unacceptable("a null ACL list in a multi")),
+        (_, Some(mode)) if mode.is_ttl() => return Err(r.invalid("TTL flags outside createTTL")),
+        (_, Some(CreateMode::Container)) => (OpCode::CreateContainer, -1),
         _ => (op, -1),
     };
     Ok(MultiOp::Create { op, path, data, acl, flags, ttl })
@@ -298,25 +299,51 @@ impl Encode for MultiResult<'_> {
 mod tests {
     use super::*;
 
-    /// The server gives a zxid to the first kind of error and none to the second, as Apache's does.
+    fn read_back(op: OpCode, acl: Option<Vec<Acl<'_>>>, flags: i32) -> Result<OpCode, DecodeError> {
+        let path = Some("/a".into());
+        let bytes = encoded(&[MultiOp::Create { op, path, data: None, acl, flags, ttl: 5 }]);
+        Ok(decode_multi(&mut Reader::new(&bytes))?[0].op())
+    }
+
+    fn encoded(ops: &[MultiOp<'_>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_multi(&mut Writer::new(&mut out), ops);
+        out
+    }
+
+    /// The server gives a zxid to an invalid multi and none to an unacceptable one, as Apache's does.
     #[test]
-    fn a_mixture_is_undecodable_and_bad_flags_are_refused() {
+    fn only_a_null_acl_list_takes_no_zxid() {
         let read = MultiOp::GetChildren { path: Some("/a".into()) };
         let check = MultiOp::Check { path: Some("/a".into()), version: 2 };
-        let mut mixed = Vec::new();
-        encode_multi(&mut Writer::new(&mut mixed), &[read, check]);
+        let mixed = encoded(&[read, check]);
         assert!(matches!(decode_multi(&mut Reader::new(&mixed)), Err(DecodeError::Invalid { .. })));
+        for op in [OpCode::Create, OpCode::Create2, OpCode::CreateContainer] {
+            let open = || Some(vec![Acl::open()]);
+            assert!(matches!(read_back(op, open(), 100), Err(DecodeError::Invalid { .. })));
+            assert!(matches!(read_back(op, open(), 5), Err(DecodeError::Invalid { .. })));
+            assert!(matches!(read_back(op, None, 100), Err(DecodeError::Invalid { .. })));
+            assert!(matches!(read_back(op, None, 0), Err(DecodeError::Unacceptable { .. })));
+            assert!(matches!(read_back(op, None, 5), Err(DecodeError::Unacceptable { .. })));
+        }
+    }
 
-        let create = MultiOp::Create {
-            op: OpCode::Create,
-            path: Some("/a".into()),
-            data: None,
-            acl: Some(vec![Acl::open()]),
-            flags: 9,
-            ttl: -1,
-        };
-        let mut bad_flags = Vec::new();
-        encode_multi(&mut Writer::new(&mut bad_flags), &[create]);
-        assert!(matches!(decode_multi(&mut Reader::new(&bad_flags)), Err(DecodeError::Unacceptable { .. })));
+    #[test]
+    fn the_flags_decide_what_a_create_becomes() {
+        let open = || Some(vec![Acl::open()]);
+        assert_eq!(read_back(OpCode::Create, open(), 4), Ok(OpCode::CreateContainer));
+        assert_eq!(read_back(OpCode::CreateTtl, open(), 4), Ok(OpCode::CreateContainer));
+        assert_eq!(read_back(OpCode::CreateTtl, open(), 5), Ok(OpCode::CreateTtl));
+        assert_eq!(read_back(OpCode::CreateTtl, open(), 0), Ok(OpCode::Create));
+        assert_eq!(
+            read_back(OpCode::CreateTtl, open(), 100),
+            Ok(OpCode::Create),
+            "answered -8 for this operation"
+        );
+        assert_eq!(
+            read_back(OpCode::CreateTtl, None, 0),
+            Ok(OpCode::Create),
+            "answered -114 for this operation"
+        );
     }
 }
