@@ -2,6 +2,7 @@
 
 use crate::auth::{self, Schemes};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use wire::{Acl, ErrorCode, Id, perms};
 
 /// An entry nobody matches: the list of a node whose own list is lost, so that only a superuser gets at it.
@@ -60,12 +61,36 @@ pub fn fixup<'r>(
     if list.is_empty() {
         return Err(ErrorCode::InvalidAcl);
     }
+    refuse_incomparable(&list)?;
     drop_duplicates(&mut list);
     if list.iter().any(|entry| entry.id.scheme.as_deref() == Some("auth")) {
         return expand_auth(list, schemes, credentials);
     }
     list.iter().try_for_each(|entry| validate(&entry.id, schemes))?;
     Ok(list)
+}
+
+/// Apache's server trips over an entry without a scheme or an id when it compares it with an earlier one of the same
+/// permissions and scheme, and answers MARSHALLINGERROR.
+fn refuse_incomparable(list: &[Acl<'_>]) -> Result<(), ErrorCode> {
+    if list.len() == 1 || list.iter().all(|entry| entry.id.scheme.is_some() && entry.id.id.is_some()) {
+        return Ok(());
+    }
+    let mut perms = BTreeSet::new();
+    let mut schemes = BTreeSet::new();
+    for entry in list {
+        let scheme = entry.id.scheme.as_deref();
+        let meets_one = match scheme {
+            None => perms.contains(&entry.perms),
+            Some(_) => entry.id.id.is_none() && schemes.contains(&(entry.perms, scheme)),
+        };
+        if meets_one {
+            return Err(ErrorCode::MarshallingError);
+        }
+        perms.insert(entry.perms);
+        schemes.insert((entry.perms, scheme));
+    }
+    Ok(())
 }
 
 /// Keeps the first of equal entries. Lists are short, but a client may send a long one: then they are sorted first.

@@ -46,6 +46,28 @@ fn allowing() {
 }
 
 #[test]
+fn an_entry_without_scheme_or_id_behind_a_comparable_one_is_a_marshalling_error() {
+    let schemes = Schemes::default();
+    let entry = |perms, scheme: Option<&'static str>, id: Option<&'static str>| Acl {
+        perms,
+        id: Id { scheme: scheme.map(Into::into), id: id.map(Into::into) },
+    };
+    let fixup =
+        |list: Vec<Acl<'static>>| acl::fixup(Some(list), &schemes, &[ip_id([1, 2, 3, 4].into())]).map(|_| ());
+    let world = entry(4, Some("world"), Some("anyone"));
+    let auth = |id| entry(31, Some("auth"), id);
+    assert_eq!(fixup(vec![world.clone(), auth(Some("")), auth(None)]), Err(MarshallingError));
+    assert_eq!(fixup(vec![world.clone(), entry(4, None, Some("x"))]), Err(MarshallingError));
+    assert_eq!(
+        fixup(vec![world.clone(), auth(None)]),
+        Err(InvalidAcl),
+        "other permissions: refused for being empty"
+    );
+    assert_eq!(fixup(vec![world.clone(), entry(4, Some("sasl"), None)]), Err(InvalidAcl), "another scheme");
+    assert_eq!(fixup(vec![auth(None), world]), Err(InvalidAcl), "the first of its kind");
+}
+
+#[test]
 fn normalising_refuses_what_no_scheme_accepts() {
     let schemes = Schemes::default();
     let fixup = |list: Option<Vec<Acl<'static>>>| acl::fixup(list, &schemes, &[ip_id([1, 2, 3, 4].into())]);
