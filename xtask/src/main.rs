@@ -5,6 +5,7 @@
 mod apache;
 mod crash;
 mod differential;
+mod interop;
 mod workspace;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ enum Command {
     Crash(crash::Crash),
     /// Send the same random sequences to an Apache server and to ours, and compare every byte that matters.
     Differential(differential::Differential),
+    /// Run other people's clients and test suites against our server, or against Apache's.
+    Interop(interop::Interop),
     /// Tell the surprises of the protocol, one by one, to our server or to Apache's.
     Surprises(differential::Surprises),
 }
@@ -35,6 +38,7 @@ fn main() -> Result<()> {
         Command::Apache(command) => apache::run(command),
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
+        Command::Interop(arguments) => interop::run(arguments),
         Command::Surprises(arguments) => differential::surprises(arguments),
     }
 }

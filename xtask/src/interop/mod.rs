@@ -1,0 +1,127 @@
+//! `cargo xtask interop`: other people's clients and test suites against our server.
+//!
+//! A suite is a function from a [`Stage`] (which server program, which directories) to a [`Report`]. It installs what it needs into
+//! `target/interop`, starts servers with [`Server`], runs the foreign software, and says what became of each test by name. The
+//! judge in doubt is Apache: `--against apache` runs the same suites against a 3.9.5, and what fails there too is excused by name
+//! in the suite's table of [`Excuse`]s.
+
+mod report;
+mod server;
+mod tools;
+
+use crate::apache;
+use crate::workspace::{cache, root, run as run_tool, target};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use report::{Excuse, Report};
+use server::{Program, Server};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+/// Every suite there is, in the order they run.
+const SUITES: &[Suite] = &[];
+
+/// One body of foreign software.
+struct Suite {
+    /// Its name on the command line.
+    name: &'static str,
+    /// What it is, in a line.
+    about: &'static str,
+    run: fn(&Stage) -> Result<Report>,
+    /// What is known to fail or cannot run, by name, each with its reason.
+    excuses: &'static [Excuse],
+}
+
+/// Where a suite runs.
+pub(crate) struct Stage {
+    /// What serves.
+    program: Program,
+    /// Installed packages; kept from run to run.
+    installed: PathBuf,
+    /// Data, configurations and output of this run; empty at first.
+    scratch: PathBuf,
+    /// Only tests whose names contain this.
+    filter: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Interop {
+    /// The suites to run; all of them when none is named.
+    suites: Vec<String>,
+    /// Which server they run against.
+    #[arg(long, value_enum, default_value = "headkeeper")]
+    against: Against,
+    /// Only tests whose names contain this, where a suite can choose.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// A headkeeper binary to test instead of building one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// List the suites and run nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Against {
+    Headkeeper,
+    Apache,
+}
+
+pub(crate) fn run(arguments: Interop) -> Result<()> {
+    if arguments.list {
+        SUITES.iter().for_each(|suite| println!("{:16} {}", suite.name, suite.about));
+        return Ok(());
+    }
+    let suites = chosen(&arguments.suites)?;
+    let (program, label) = match arguments.against {
+        Against::Headkeeper => (Program::Headkeeper(binary(arguments.binary)?), "headkeeper"),
+        Against::Apache => {
+            apache::classpath()?;
+            (Program::Apache, "apache")
+        }
+    };
+    let mut done = Vec::new();
+    for suite in suites {
+        println!("== {}: {} ==", suite.name, suite.about);
+        let scratch = cache().join(format!("run-{label}")).join(suite.name);
+        let _ = fs::remove_dir_all(&scratch);
+        let installed = cache().join(suite.name);
+        for directory in [&scratch, &installed] {
+            fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        }
+        let stage = Stage { program: program.clone(), installed, scratch, filter: arguments.only.clone() };
+        let started = Instant::now();
+        let mut report = (suite.run)(&stage).unwrap_or_else(|e| Report::broken(&format!("{e:#}")));
+        report.excuse(suite.excuses);
+        done.push((suite.name, report, started.elapsed()));
+    }
+    if report::print(&done) { Ok(()) } else { bail!("not everything passed; see {}", cache().display()) }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
+    if names.is_empty() {
+        return Ok(SUITES.iter().collect());
+    }
+    let known = || SUITES.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ");
+    let find = |name: &String| {
+        let suite = SUITES.iter().find(|suite| suite.name == name.as_str());
+        suite.with_context(|| format!("there is no suite {name}; there are {}", known()))
+    };
+    names.iter().map(find).collect()
+}
+
+/// The binary to test: the one named, or a fresh release build.
+fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(binary) = named {
+        return binary.canonicalize().with_context(|| format!("there is no {}", binary.display()));
+    }
+    run_tool(
+        Command::new("cargo")
+            .args(["build", "--release", "--quiet", "--package", "headkeeper"])
+            .current_dir(root()),
+    )?;
+    Ok(target().join("release/headkeeper"))
+}

@@ -1,0 +1,72 @@
+//! Running and installing foreign software.
+
+use crate::workspace::{cache, run as run_tool, shown};
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Installs Debian packages when `program` is not there yet.
+pub(crate) fn debian(program: &Path, packages: &[&str]) -> Result<()> {
+    if program.exists() {
+        return Ok(());
+    }
+    run_tool(Command::new("apt-get").args(["update", "-qq"]))?;
+    run_tool(
+        Command::new("apt-get")
+            .args(["install", "-qq", "-y", "--no-install-recommends"])
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )?;
+    if !program.exists() {
+        bail!("{} is not there after installing {}", program.display(), packages.join(", "));
+    }
+    Ok(())
+}
+
+/// Does `work` unless it was done before with the same `recipe`; a stamp in `directory` remembers.
+pub(crate) fn once(directory: &Path, recipe: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stamp = directory.join("recipe");
+    if fs::read_to_string(&stamp).is_ok_and(|done| done == recipe) {
+        return Ok(());
+    }
+    let _ = fs::remove_dir_all(directory);
+    fs::create_dir_all(directory)?;
+    work()?;
+    Ok(fs::write(stamp, recipe)?)
+}
+
+/// Runs `command` with its output in `output`, for `limit` at most. That it fails is for the caller to judge.
+pub(crate) fn run_logged(command: &mut Command, output: &Path, limit: Duration) -> Result<ExitStatus> {
+    let file = File::create(output).with_context(|| format!("cannot make {}", output.display()))?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", shown(command)))?;
+    let status = wait(&mut child, limit)?;
+    status
+        .with_context(|| format!("{} takes longer than {limit:?}; see {}", shown(command), output.display()))
+}
+
+/// Waits for the end of `child`; when that takes too long the child is killed, and there is nothing.
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Where downloads are kept; they need not be fetched again.
+pub(crate) fn downloads() -> Result<PathBuf> {
+    let directory = cache().join("downloads");
+    fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
