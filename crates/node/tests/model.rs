@@ -1,0 +1,476 @@
+//! A server against the naive model: whatever several clients ask, one after the other or all at once, every reply and
+//! every event is what the model says, frame by frame.
+
+mod world;
+
+use model::{Context, Model, Options, WatchMode, WatchTable, Watches};
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::VecDeque;
+use wire::{
+    Acl, CreateMode, Encode, ErrorCode, Id, MultiOp, MultiResult, NOTIFICATION_XID, OpCode, Request,
+    Response, SetWatches, Ustring, WatcherEvent,
+};
+use world::*;
+
+const PATHS: [&str; 12] = [
+    "/a",
+    "/b",
+    "/a/x",
+    "/a/y",
+    "/a/x/p",
+    "/b/z",
+    "/",
+    "",
+    "/a/",
+    "x",
+    "/zookeeper/quota",
+    "/zookeeper/config",
+];
+const ADDRESS: &str = "10.0.0.1";
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ask(usize, Box<Request<'static>>),
+    /// A connection's credentials grow.
+    Authenticate(usize),
+    /// The client comes again, with the watches it had if `resume`.
+    Reconnect(usize, Box<SetWatches<'static>>),
+    /// The session ends; a new one takes its place.
+    Close(usize),
+    Wait(u64),
+    /// From now on the log takes its time.
+    Hold,
+    Release,
+}
+
+fn path() -> impl Strategy<Value = Ustring<'static>> {
+    select(&PATHS[..]).prop_map(|path| Some(path.into()))
+}
+
+fn version() -> impl Strategy<Value = i32> {
+    -1..2
+}
+
+fn data() -> impl Strategy<Value = wire::Buffer<'static>> {
+    select(&[None, Some(""), Some("one"), Some("a longer one")][..])
+        .prop_map(|data| data.map(|text| text.as_bytes().into()))
+}
+
+fn acl() -> impl Strategy<Value = Option<Vec<Acl<'static>>>> {
+    let one = |perms, scheme, id| Some(vec![Acl::new(perms, scheme, id)]);
+    prop_oneof![
+        12 => Just(one(31, "world", "anyone")),
+        1 => Just(one(1, "world", "anyone")),
+        1 => Just(one(30, "world", "anyone")),
+        1 => Just(one(31, "auth", "")),
+        1 => Just(one(31, "digest", "alice:nobody")),
+        1 => Just(one(31, "ip", "10.0.0.0/24")),
+        1 => Just(one(31, "ip", "10.1.0.0/16")),
+        1 => Just(one(31, "sasl", "x")),
+        1 => Just(Some(Vec::new())),
+    ]
+}
+
+fn creation() -> impl Strategy<Value = Request<'static>> {
+    let op = select(&[OpCode::Create, OpCode::Create2, OpCode::CreateContainer][..]);
+    let plain = (op, path(), data(), acl(), -1..6).prop_map(|(op, path, data, acl, flags)| Request::Create {
+        op,
+        path,
+        data,
+        acl,
+        flags,
+        ttl: -1,
+    });
+    let ttl = (path(), data(), acl(), 5..7, 0..50i64).prop_map(|(path, data, acl, flags, ttl)| {
+        Request::Create { op: OpCode::CreateTtl, path, data, acl, flags, ttl }
+    });
+    prop_oneof![8 => plain, 1 => ttl]
+}
+
+fn part() -> impl Strategy<Value = MultiOp<'static>> {
+    // What the decoder refuses or rewrites is another test's business.
+    let creation = (select(&[OpCode::Create, OpCode::Create2][..]), path(), data(), acl(), 0..4)
+        .prop_map(|(op, path, data, acl, flags)| MultiOp::Create { op, path, data, acl, flags, ttl: -1 });
+    prop_oneof![
+        4 => creation,
+        2 => (path(), version()).prop_map(|(path, version)| MultiOp::Delete { path, version }),
+        2 => (path(), data(), version()).prop_map(|(path, data, version)| MultiOp::SetData { path, data, version }),
+        1 => (path(), version()).prop_map(|(path, version)| MultiOp::Check { path, version }),
+    ]
+}
+
+fn part_of_read() -> impl Strategy<Value = MultiOp<'static>> {
+    prop_oneof![
+        path().prop_map(|path| MultiOp::GetData { path }),
+        path().prop_map(|path| MultiOp::GetChildren { path }),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Request<'static>> {
+    let watch = any::<bool>;
+    let parts = || prop::collection::vec(part(), 0..4);
+    let reads = prop::collection::vec(part_of_read(), 0..4);
+    prop_oneof![
+        10 => creation(),
+        4 => (path(), version()).prop_map(|(path, version)| Request::Delete { path, version }),
+        5 => (path(), data(), version()).prop_map(|(path, data, version)| Request::SetData { path, data, version }),
+        2 => (path(), acl(), version()).prop_map(|(path, acl, version)| Request::SetAcl { path, acl, version }),
+        4 => parts().prop_map(|ops| Request::Multi { ops }),
+        3 => (path(), watch()).prop_map(|(path, watch)| Request::Exists { path, watch }),
+        3 => (path(), watch()).prop_map(|(path, watch)| Request::GetData { path, watch }),
+        2 => (path(), watch()).prop_map(|(path, watch)| Request::GetChildren { path, watch }),
+        2 => (path(), watch()).prop_map(|(path, watch)| Request::GetChildren2 { path, watch }),
+        1 => path().prop_map(|path| Request::GetAcl { path }),
+        1 => path().prop_map(|path| Request::GetAllChildrenNumber { path }),
+        1 => path().prop_map(|prefix| Request::GetEphemerals { prefix }),
+        1 => path().prop_map(|path| Request::Sync { path }),
+        1 => reads.prop_map(|ops| Request::MultiRead { ops }),
+        2 => (path(), 0..2).prop_map(|(path, mode)| Request::AddWatch { path, mode }),
+        1 => (path(), 1..6).prop_map(|(path, watch_type)| Request::RemoveWatches { path, watch_type }),
+        1 => (path(), 1..6).prop_map(|(path, watch_type)| Request::CheckWatches { path, watch_type }),
+        1 => Just(Request::Ping),
+    ]
+}
+
+fn lists() -> impl Strategy<Value = SetWatches<'static>> {
+    let paths = || prop::collection::vec(path(), 0..3).prop_map(Some);
+    (0..40i64, paths(), paths(), paths(), paths(), paths()).prop_map(
+        |(relative_zxid, data, exist, child, persistent, persistent_recursive)| SetWatches {
+            relative_zxid,
+            data,
+            exist,
+            child,
+            persistent,
+            persistent_recursive,
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = || 0..3usize;
+    prop_oneof![
+        60 => (who(), request()).prop_map(|(who, request)| Step::Ask(who, Box::new(request))),
+        1 => who().prop_map(Step::Authenticate),
+        2 => (who(), lists()).prop_map(|(who, lists)| Step::Reconnect(who, Box::new(lists))),
+        1 => who().prop_map(Step::Close),
+        2 => (0..30u64).prop_map(Step::Wait),
+        3 => Just(Step::Hold),
+        5 => Just(Step::Release),
+    ]
+}
+
+/// A client as the model sees it.
+struct Expected {
+    client: Client,
+    next_xid: i32,
+    credentials: Vec<Id<'static>>,
+    /// Reads that wait behind the client's own writes, and those writes: xid and request.
+    waiting: VecDeque<(i32, Box<Request<'static>>, Vec<Id<'static>>)>,
+    frames: Vec<Reply>,
+}
+
+/// A server and its model.
+struct Both {
+    world: World,
+    model: Model,
+    watches: Watches<usize>,
+    clients: Vec<Expected>,
+    /// The last zxid applied.
+    zxid: i64,
+    /// Who waits for which write, in the order of the zxids, with its time.
+    outstanding: VecDeque<(usize, i64)>,
+    holding: bool,
+}
+
+impl Both {
+    fn new() -> Both {
+        Both::with_model(Options { extended_types: true })
+    }
+
+    fn with_model(options: Options) -> Both {
+        let mut both = Both {
+            world: World::with(|_, tree| tree.extended_types = true),
+            model: Model::new(options),
+            watches: Watches::default(),
+            clients: Vec::new(),
+            zxid: 0,
+            outstanding: VecDeque::new(),
+            holding: false,
+        };
+        for _ in 0..3 {
+            let client = both.world.connect();
+            both.clients.push(Expected {
+                client,
+                next_xid: 0,
+                credentials: Vec::new(),
+                waiting: VecDeque::new(),
+                frames: Vec::new(),
+            });
+            both.begin(both.clients.len() - 1);
+        }
+        both
+    }
+
+    /// The model's side of a new session.
+    fn begin(&mut self, who: usize) {
+        self.zxid += 1;
+        self.clients[who].credentials = vec![Id::new("ip", ADDRESS)];
+        let session = self.clients[who].client.session.0;
+        self.model.write(&self.context(who, &[]), &Request::CreateSession { timeout_ms: 10_000 });
+        assert!(self.model.sessions().contains_key(&session));
+    }
+
+    fn context<'c>(&self, who: usize, credentials: &'c [Id<'static>]) -> Context<'c> {
+        let session = self.clients[who].client.session.0;
+        Context { zxid: self.zxid, time_ms: self.world.now.wall_ms, session, credentials }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Ask(who, request) => self.ask(*who, request),
+            Step::Authenticate(who) => self.authenticate(*who),
+            Step::Reconnect(who, lists) => self.reconnect(*who, lists),
+            Step::Close(who) => self.close(*who),
+            Step::Wait(ms) => self.world.advance_ms(*ms),
+            Step::Hold => {
+                self.holding = true;
+                self.world.hold_log = true;
+            }
+            Step::Release => self.release(),
+        }
+        self.compare();
+    }
+
+    fn ask(&mut self, who: usize, request: &Request<'static>) {
+        let client = &mut self.clients[who];
+        client.next_xid += 1;
+        let xid = client.next_xid;
+        client.waiting.push_back((xid, Box::new(request.clone()), client.credentials.clone()));
+        self.world.send(&client.client, xid, request);
+        self.world.run();
+        if is_write(request) {
+            self.outstanding.push_back((who, self.world.now.wall_ms));
+        }
+        if self.holding { self.answer_reads(who) } else { self.apply_all() }
+    }
+
+    fn release(&mut self) {
+        self.holding = false;
+        self.world.release_log();
+        self.apply_all();
+    }
+
+    fn apply_all(&mut self) {
+        while let Some((who, time_ms)) = self.outstanding.pop_front() {
+            self.apply(who, time_ms);
+        }
+        (0..self.clients.len()).for_each(|who| self.answer_reads(who));
+    }
+
+    fn apply(&mut self, who: usize, time_ms: i64) {
+        let (xid, request, credentials) = self.clients[who].waiting.pop_front().expect("a write waits");
+        self.zxid += 1;
+        let context = Context { time_ms, ..self.context(who, &credentials) };
+        let outcome = self.model.write(&context, &request);
+        for change in &outcome.changes {
+            let clients = &self.clients;
+            for event in self.watches.fire(change, |conn| &clients[conn].credentials) {
+                self.tell(event, self.zxid);
+            }
+        }
+        self.reply(who, xid, self.zxid, &outcome.answer);
+        self.answer_reads(who);
+    }
+
+    fn tell(&mut self, event: model::Event<usize>, zxid: i64) {
+        let record = WatcherEvent { event_type: event.kind, state: 3, path: Some(event.path.into()) };
+        let reply = Reply { xid: NOTIFICATION_XID, zxid, err: 0, body: record.to_bytes() };
+        self.clients[event.to].frames.push(reply);
+    }
+
+    /// Answers what does not wait for a write.
+    fn answer_reads(&mut self, who: usize) {
+        while self.clients[who].waiting.front().is_some_and(|(_, request, _)| !is_write(request)) {
+            let (xid, request, credentials) = self.clients[who].waiting.pop_front().expect("a read waits");
+            let answer = self.answer(who, &request, &credentials);
+            let xid = if matches!(*request, Request::Ping) { -2 } else { xid };
+            self.reply(who, xid, self.zxid, &answer);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        who: usize,
+        request: &Request<'static>,
+        credentials: &[Id<'static>],
+    ) -> Result<Response<'static>, ErrorCode> {
+        let text = |path: &Ustring<'static>| path.clone().unwrap_or_default().into_owned();
+        let session = self.clients[who].client.session.0;
+        match request {
+            Request::AddWatch { path, mode } => {
+                self.watches.add_watch(who, &text(path), *mode);
+                Ok(Response::Int(0))
+            }
+            Request::CheckWatches { path, watch_type } => {
+                let found = self.watches.contains(who, &text(path), *watch_type);
+                if found { Ok(Response::Empty) } else { Err(ErrorCode::NoWatcher) }
+            }
+            Request::RemoveWatches { path, watch_type } => {
+                let found = self.watches.remove(who, &text(path), *watch_type);
+                if found { Ok(Response::Empty) } else { Err(ErrorCode::NoWatcher) }
+            }
+            _ => {
+                let answer = self.model.read(session, credentials, request);
+                self.watch(who, request, &answer);
+                answer
+            }
+        }
+    }
+
+    /// The watch that a read leaves behind.
+    fn watch(
+        &mut self,
+        who: usize,
+        request: &Request<'static>,
+        answer: &Result<Response<'static>, ErrorCode>,
+    ) {
+        let (path, table) = match request {
+            Request::Exists { path, watch: true } => (path, WatchTable::Data),
+            Request::GetData { path, watch: true } => (path, WatchTable::Data),
+            Request::GetChildren { path, watch: true } | Request::GetChildren2 { path, watch: true } => {
+                (path, WatchTable::Child)
+            }
+            _ => return,
+        };
+        let missing = matches!((request, answer), (Request::Exists { .. }, Err(ErrorCode::NoNode)));
+        if answer.is_ok() || missing {
+            self.watches.add(who, path.as_deref().unwrap_or(""), table, WatchMode::Standard);
+        }
+    }
+
+    fn reply(&mut self, who: usize, xid: i32, zxid: i64, answer: &Result<Response<'static>, ErrorCode>) {
+        let (err, body) = match answer {
+            Ok(response) => (0, response.to_bytes()),
+            Err(code) => (code.code(), Vec::new()),
+        };
+        self.clients[who].frames.push(Reply { xid, zxid, err, body });
+    }
+
+    fn authenticate(&mut self, who: usize) {
+        self.release();
+        self.compare();
+        let reply = self.world.call(&self.clients[who].client.clone(), &auth("digest", "alice:secret"));
+        assert_eq!((reply.zxid, reply.err), (0, 0));
+        let id = Id::new("digest", "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=");
+        if !self.clients[who].credentials.contains(&id) {
+            self.clients[who].credentials.push(id);
+        }
+    }
+
+    fn reconnect(&mut self, who: usize, lists: &SetWatches<'static>) {
+        self.release();
+        self.compare();
+        self.watches.forget(who);
+        let again = self.world.reconnect(&self.clients[who].client.clone());
+        let client = &mut self.clients[who];
+        client.client = again;
+        client.credentials.truncate(1);
+        self.world.send(&again, -8, &Request::SetWatches2(lists.clone()));
+        self.world.run();
+        let credentials = self.clients[who].credentials.clone();
+        for event in self.watches.set(who, &self.model, &credentials, lists) {
+            self.tell(event, -1);
+        }
+        self.reply(who, -8, self.zxid, &Ok(Response::Empty));
+    }
+
+    fn close(&mut self, who: usize) {
+        self.release();
+        self.compare();
+        self.ask(who, &Request::CloseSession);
+        self.compare();
+        assert!(self.world.is_closed(&self.clients[who].client));
+        self.watches.forget(who);
+        self.clients[who].client = self.world.connect();
+        self.begin(who);
+    }
+
+    /// What arrived is what was expected, on every connection; so is the tree.
+    fn compare(&mut self) {
+        for (who, client) in self.clients.iter_mut().enumerate() {
+            let expected = std::mem::take(&mut client.frames);
+            let mut arrived = self.world.replies(&client.client);
+            arrived.iter_mut().zip(&expected).for_each(|(reply, expected)| sort_names(reply, &expected.body));
+            assert_eq!(arrived, expected, "client {who}");
+        }
+        if self.outstanding.is_empty() {
+            assert_eq!(self.world.node().tree().digest(), self.model.digest());
+        }
+    }
+}
+
+/// Names come in no particular order: as long as they are the same ones, that of the model will do.
+fn sort_names(reply: &mut Reply, expected: &[u8]) {
+    for op in [OpCode::GetChildren, OpCode::GetChildren2, OpCode::MultiRead] {
+        let sorted = |bytes| {
+            let mut reader = wire::Reader::new(bytes);
+            Response::decode(op, &mut reader).ok().filter(|_| reader.is_empty()).map(sorted)
+        };
+        if sorted(&reply.body).is_some_and(|names| Some(names) == sorted(expected)) {
+            reply.body = expected.to_vec();
+        }
+    }
+}
+
+fn sorted(mut response: Response<'_>) -> Response<'_> {
+    match &mut response {
+        Response::Children(Some(names)) | Response::Children2(Some(names), _) => names.sort(),
+        Response::Multi(results) => results.iter_mut().for_each(|result| {
+            if let MultiResult::GetChildren { children: Some(names) } = result {
+                names.sort();
+            }
+        }),
+        _ => {}
+    }
+    response
+}
+
+fn is_write(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::Create { .. }
+            | Request::Delete { .. }
+            | Request::SetData { .. }
+            | Request::SetAcl { .. }
+            | Request::Multi { .. }
+            | Request::CloseSession
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_frame_is_the_models(steps in prop::collection::vec(step(), 1..80)) {
+        let mut both = Both::new();
+        steps.iter().for_each(|step| both.take(step));
+        both.take(&Step::Release);
+    }
+}
+
+/// The comparison can fail: the server has TTL nodes switched on, the model has not.
+#[test]
+#[should_panic(expected = "client 0")]
+fn a_difference_is_noticed() {
+    let mut both = Both::with_model(Options::default());
+    let request = Request::Create {
+        op: OpCode::CreateTtl,
+        path: Some("/a".into()),
+        data: None,
+        acl: Some(vec![Acl::open()]),
+        flags: CreateMode::PersistentWithTtl.flags(),
+        ttl: 100,
+    };
+    both.take(&Step::Ask(0, Box::new(request)));
+}
