@@ -3,6 +3,7 @@
 //! `cargo xtask --help` lists the commands. Nothing here is part of the product.
 
 mod apache;
+mod check;
 mod crash;
 mod differential;
 mod interop;
@@ -20,6 +21,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Check the sources as CI does: the rules of the repository, formatting, lints, documentation.
+    Check,
+    /// Repair what can be repaired without thought.
+    Fix,
+    /// Only the rules of the repository: a second, no compiler.
+    Tidy,
     /// Fetch, start and inspect an Apache ZooKeeper 3.9.5 to compare with.
     #[command(subcommand)]
     Apache(apache::Apache),
@@ -35,6 +42,9 @@ enum Command {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Command::Check => check::check(),
+        Command::Fix => check::fix(),
+        Command::Tidy => check::tidy(),
         Command::Apache(command) => apache::run(command),
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
