@@ -12,7 +12,7 @@ pub(crate) fn check() -> Result<()> {
     step("clippy", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step("documentation", || {
         let mut doc = Command::new("cargo");
-        doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+        doc.args(["doc", "--quiet", "--workspace", "--no-deps"]);
         run_tool(doc.env("RUSTDOCFLAGS", "-D warnings").current_dir(root()))
     })
 }

@@ -4,7 +4,7 @@
 //! time and disk completions to the machine (`node`) and carries out what the machine wants.
 //!
 //! Types to know:
-//! - [`serve`] is a server as a process; [`Server`] is one to run anywhere, such as in a test's thread;
+//! - [`serve()`] is a server as a process; [`Server`] is one to run anywhere, such as in a test's thread;
 //! - [`EventLoop`] runs a [`Machine`] on one thread: accept, read, step, submit to the disk, write;
 //! - [`Lanes`] are the two disk threads, [`FileDisk`] the files they work on;
 //! - [`DirectoryLocks`] keep a second server away from the data.

@@ -7,7 +7,7 @@
 //! The types to know:
 //! * [`LogWriter`]: collects records; [`LogBatch`]: how they become durable; [`Durable`]: the proof that they are.
 //! * [`SnapshotPlan`] and, on the executor's side, [`SnapshotSink`]: a snapshot on its way into a file.
-//! * [`recover`] and [`Recovered`]: from a directory to a tree, or the reason why not.
+//! * [`recover()`] and [`Recovered`]: from a directory to a tree, or the reason why not.
 //! * [`LogReader`] and [`SnapshotReader`]: streaming readers with exact verdicts, for recovery and offline tools.
 //! * [`LogIndex`]: the file beside each log that tells a torn write from damage.
 //!

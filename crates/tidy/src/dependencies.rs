@@ -14,15 +14,15 @@ pub(crate) fn check(repository: &Repository) -> Vec<Offence> {
     let mut offences = Vec::new();
     let mut real = BTreeSet::new();
     for manifest in &manifests {
+        let sources = repository.below(manifest.directory(), ".rs");
+        let code: Vec<String> = sources.map(|file| code_only(&file.text)).collect();
         for (line, _, dependency) in &manifest.dependencies {
             let mut offend = |text| offences.push(Offence { file: manifest.path.clone(), line: *line, text });
             let identifier = match dependency.as_str() {
                 "md-5" => "md5".to_owned(),
                 dependency => dependency.replace('-', "_"),
             };
-            let used = repository
-                .below(manifest.directory(), ".rs")
-                .any(|file| code_only(&file.text).lines().any(|line| names(line, &identifier)));
+            let used = code.iter().any(|code| names(code, &identifier));
             if !used && !ours.contains(dependency.as_str()) {
                 offend(format!("{dependency} is not used by any source of {}", manifest.name));
             }

@@ -34,7 +34,7 @@ enum LogCommand {
     ///
     /// Repairs checksums, not what they protect: look at every record in question before you trust it.
     Recover(Recover),
-    /// Copy what is not newer than a zxid to FILE.chopped<zxid in decimal>
+    /// Copy what is not newer than a zxid to FILE.chopped and the zxid in decimal
     Chop(Chop),
 }
 

@@ -393,7 +393,7 @@ pub enum Switch {
 #[derive(Args, Clone, Debug)]
 #[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Connect {
-    /// host:port[,host:port...][/chroot]; without it, the servers of before
+    /// host:port, more after commas, a /chroot behind them; without it, the servers of before
     pub servers: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! `headkeeper shell`: look at znodes and change them.
 //!
-//! Commands are zkCli's, in [`command`]; each turns into requests in the module of its kind ([`read`], [`write`], [`quota`],
+//! Commands are zkCli's, in [`command`]; each turns into requests in the module of its kind ([`read`], [`mod@write`], [`quota`],
 //! [`watch`]) and comes back as an [`output::Output`], which is text or JSON, or as a [`failure::Failure`], which says what to
 //! do next and has an exit code. One command on the command line is run and done; without one, [`interactive`] reads lines
 //! from the terminal, and [`script`] from anything else.
@@ -46,7 +46,7 @@ Exit code: 0 done, 1 refused, 2 wrong arguments, 3 no connection, 4 no such node
 6 version differs, 7 no permission, 8 node has children."
 )]
 pub struct ShellArgs {
-    /// Servers, host:port[,host:port...][/chroot]
+    /// Servers: host:port, more after commas, a /chroot behind them
     #[arg(short, long, default_value = "127.0.0.1:2181", value_name = "HOSTS")]
     pub server: String,
     /// Session timeout in ms

@@ -1,6 +1,6 @@
 //! `headkeeper snapshot`: snapshots without a server (reference: storage-formats §9).
 //!
-//! [`load`] reads a snapshot, plain or compressed, into a [`sizes::Sizes`] or node by node; [`print`], [`compare`] and
+//! [`load`] reads a snapshot, plain or compressed, into a [`sizes::Sizes`] or node by node; [`mod@print`], [`compare`] and
 //! [`summary`] say what Apache's tools say.
 
 mod compare;

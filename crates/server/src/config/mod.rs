@@ -5,8 +5,8 @@
 //! read, where it goes, what its default is and what it is for; `headkeeper help config` and `docs/configuration.md` are
 //! printed from it. Sections in comments are those of the operations reference.
 //!
-//! A start reads: file → [`properties`] → [`sources`] (which of several writings of a key counts) → the key's
-//! [`key::Kind`] and setter → [`checks`] (what must fit together) → [`Config`].
+//! A start reads: file → [`properties`] → `sources` (which of several writings of a key counts) → the key's
+//! [`key::Kind`] and setter → `checks` (what must fit together) → [`Config`].
 
 mod checks;
 mod convert;
