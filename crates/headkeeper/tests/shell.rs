@@ -205,6 +205,39 @@ fn bench_measures_and_cleans_up() {
     assert_eq!(world.ok(&["ls"]), "[zookeeper]\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_bench_cleans_up() {
+    let world = World::new();
+    let running = Command::new(env!("CARGO_BIN_EXE_headkeeper"))
+        .args(["bench", "-s", &world.address, "-c", "2", "-n", "10", "--duration", "3600", "--mix", "create"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // Own nodes of a connection are there once it works.
+    while world.run(&["get", "/headkeeper-bench/c00001/n000000000"]).status.code() != Some(0) {}
+    let killed = Command::new("kill").args(["-TERM", &running.id().to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    let output = running.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("interrupted; the znodes are removed"), "{text}");
+    assert_eq!(world.ok(&["ls"]), "[zookeeper]\n");
+}
+
+#[test]
+fn bench_leaves_what_it_did_not_make() {
+    let world = World::new();
+    world.ok(&["create", "/mine", "precious"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_headkeeper"))
+        .args(["bench", "-s", &world.address, "--path", "/mine", "--duration", "0.1"])
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("choose another --path"));
+    assert_eq!(world.ok(&["get", "/mine"]), "precious\n");
+}
+
 #[test]
 fn no_server_is_said_plainly() {
     let output = Command::new(env!("CARGO_BIN_EXE_headkeeper"))

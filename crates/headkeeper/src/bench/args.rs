@@ -16,9 +16,20 @@ Examples:
   headkeeper bench --load 1000000 --duration 0 --keep    fill a server with a million znodes
   headkeeper bench --clean                        remove what a kept or interrupted run left behind
 
-The znodes live under --path, which holds nothing else; they are removed at the end, leftovers at
-the start. Runs that go on at the same time need a --path each.
-Exit code: 0 measured (refusals are counted), 1 the server cannot be used, 2 wrong arguments.")]
+Reading the result:
+  per second   answers counted inside the measured time, over its length
+  p50 .. p99.9 so many percent of the answers came within this many ms of their request being sent
+               (with --rate: of its being due)
+  this tool    near 100% of a core per thread, it is the tool that is measured: give it more --threads
+  server       with --server-pid: CPU time per operation, which says more than the rate on a busy machine
+In a closed loop, connections x depth = per second x mean latency: more in flight gives more throughput
+until the server is full, and after that only more latency. Compare servers at the same load, in
+turn, more than once; a server in Java needs --warmup 5 or more before it shows its speed.
+
+The znodes live under --path, which holds nothing else; they are removed at the end, also after ctrl-C
+or SIGTERM, and leftovers at the start. Runs that go on at the same time need a --path each.
+Exit code: 0 measured (refusals are counted), 1 the server cannot be used or the run was interrupted,
+2 wrong arguments.")]
 pub struct BenchArgs {
     /// Servers, host:port[,host:port...]; connections are spread over them
     #[arg(short, long, default_value = "127.0.0.1:2181", value_name = "HOSTS")]
@@ -45,6 +56,9 @@ pub struct BenchArgs {
     /// Make this many znodes and report how fast (the same as --nodes, but said so)
     #[arg(long, value_name = "N", conflicts_with = "nodes")]
     load: Option<usize>,
+    /// Znodes made in one transaction at the most; 1 makes each by itself, as applications do
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    batch: usize,
     /// Seconds to measure; 0 only makes the znodes
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     duration: f64,
@@ -134,6 +148,7 @@ pub struct Plan {
     pub mix: Vec<(Kind, u32)>,
     pub size: usize,
     pub nodes: usize,
+    pub batch: usize,
     pub duration: Duration,
     pub warmup: Duration,
     pub rate: Option<f64>,
@@ -185,6 +200,7 @@ impl BenchArgs {
             mix: parse_mix(&self.mix)?,
             size: range("size", self.size, 0, 512 << 20)?,
             nodes: range("nodes", self.load.unwrap_or(self.nodes), 1, 1_000_000_000)?,
+            batch: range("batch", self.batch, 1, 10_000)?,
             duration: seconds("duration", self.duration)?,
             warmup: seconds("warmup", self.warmup)?,
             rate: self.rate,

@@ -1,6 +1,7 @@
 //! The znodes of a run: made before it, removed after it.
 
 use super::args::Plan;
+use super::stop::Stop;
 use client::{Caller, Connection, Error, Options, subtree};
 use std::time::Duration;
 use wire::{Acl, ErrorCode, MultiOp, MultiResult, OpCode, Request, Response};
@@ -9,10 +10,13 @@ use wire::{Acl, ErrorCode, MultiOp, MultiResult, OpCode, Request, Response};
 const MARK: &[u8] = b"made by headkeeper bench: may be removed";
 /// Children per directory.
 const FANOUT: usize = 1000;
-/// Creates per transaction, and bytes per transaction.
-const BATCH_NODES: usize = 200;
+/// Bytes per transaction, at the most.
 const BATCH_BYTES: usize = 400 << 10;
+/// Transactions sent before their answers are awaited, and znodes in them: small transactions need more of them under way.
 const BATCHES_AT_ONCE: usize = 16;
+const NODES_AT_ONCE: usize = 3200;
+/// Znodes in one transaction when nobody asks for another number: directories, deletes.
+const PER_TRANSACTION: usize = 200;
 
 /// Names of the znodes, computed rather than kept.
 #[derive(Debug)]
@@ -83,8 +87,8 @@ pub fn options(plan: &Plan) -> Options {
     Options { session_timeout_ms: plan.session_timeout_ms, ..Options::default() }
 }
 
-/// Removes leftovers and makes root, directories and nodes.
-pub fn make(plan: &Plan) -> Result<Nodes, String> {
+/// Removes leftovers and makes root, directories and nodes; less of them when asked to stop.
+pub fn make(plan: &Plan, stop: &Stop) -> Result<Nodes, String> {
     let mut connection = connect(plan)?;
     remove(&mut connection, &plan.path)?;
     create_path(&mut connection, &plan.path).map_err(|e| format!("cannot create {}: {e}", plan.path))?;
@@ -101,13 +105,13 @@ pub fn make(plan: &Plan) -> Result<Nodes, String> {
     }
     let data = payload(plan.size);
     let fail = |e: Error| format!("cannot create znodes below {}: {e}", plan.path);
-    create_all(&mut connection, &mut directories.into_iter(), &[]).map_err(fail)?;
+    create_all(&mut connection, &mut directories.into_iter(), &[], PER_TRANSACTION, stop).map_err(fail)?;
     let mut paths = (0..nodes.count).map(|index| {
         let mut path = String::with_capacity(nodes.root.len() + 13);
         nodes.path(index, &mut path);
         path
     });
-    create_all(&mut connection, &mut paths, &data).map_err(fail)?;
+    create_all(&mut connection, &mut paths, &data, plan.batch, stop).map_err(fail)?;
     connection.close().map_err(|e| format!("cannot close the session: {e}"))?;
     Ok(nodes)
 }
@@ -164,13 +168,16 @@ fn create_all(
     connection: &mut Connection,
     paths: &mut dyn Iterator<Item = String>,
     data: &[u8],
+    batch: usize,
+    stop: &Stop,
 ) -> Result<(), Error> {
-    let per_batch = (BATCH_BYTES / (data.len() + 100)).clamp(1, BATCH_NODES);
-    loop {
-        let batches: Vec<Request<'_>> = (0..BATCHES_AT_ONCE)
+    let per_batch = (BATCH_BYTES / (data.len() + 100)).clamp(1, batch);
+    let at_once = (NODES_AT_ONCE / per_batch).max(BATCHES_AT_ONCE);
+    while !stop.is_asked() {
+        let batches: Vec<Request<'_>> = (0..at_once)
             .map(|_| paths.take(per_batch).map(|path| create_op(path, data)).collect::<Vec<_>>())
             .filter(|ops| !ops.is_empty())
-            .map(|ops| Request::Multi { ops })
+            .map(transaction)
             .collect();
         if batches.is_empty() {
             return Ok(());
@@ -184,6 +191,20 @@ fn create_all(
             if let Some(code) = failed {
                 return Err(Error::Server(code));
             }
+        }
+    }
+    Ok(())
+}
+
+/// A lone operation goes as the plain request.
+fn transaction(mut ops: Vec<MultiOp<'_>>) -> Request<'_> {
+    match ops.pop() {
+        Some(MultiOp::Create { op, path, data, acl, flags, ttl }) if ops.is_empty() => {
+            Request::Create { op, path, data, acl, flags, ttl }
+        }
+        last => {
+            ops.extend(last);
+            Request::Multi { ops }
         }
     }
 }
@@ -211,7 +232,7 @@ fn remove(connection: &mut Connection, root: &str) -> Result<(), String> {
     }
     let fail = |e: Error| format!("cannot remove {root}: {e}");
     let paths = subtree::list(connection, root).map_err(fail)?;
-    let gone = subtree::delete_all(connection, &paths, BATCH_NODES).map_err(fail)?;
+    let gone = subtree::delete_all(connection, &paths, PER_TRANSACTION).map_err(fail)?;
     if gone < paths.len() {
         return Err(format!(
             "{} of {} znodes below {root} could not be removed",
@@ -225,6 +246,24 @@ fn remove(connection: &mut Connection, root: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lone_create_is_no_multi() {
+        let alone = transaction(vec![create_op("/a".into(), b"x")]);
+        assert!(matches!(alone, Request::Create { op: OpCode::Create, flags: 0, .. }));
+        let Request::Multi { ops } =
+            transaction(vec![create_op("/a".into(), b""), create_op("/b".into(), b"")])
+        else {
+            panic!("two creates are one multi")
+        };
+        let paths: Vec<_> = ops.iter().map(|op| op_path(op).to_owned()).collect();
+        assert_eq!(paths, ["/a", "/b"]);
+    }
+
+    fn op_path<'a>(op: &'a MultiOp<'_>) -> &'a str {
+        let MultiOp::Create { path: Some(path), .. } = op else { panic!("a create") };
+        path
+    }
 
     #[test]
     fn names_are_computed() {

@@ -207,3 +207,69 @@ impl Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::BenchArgs;
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn report() -> Report {
+        let args = ["bench", "--server", "127.0.0.1:9", "--duration", "2", "--mix", "get:1,set:3"];
+        let mut tally = Tally::default();
+        for latency_ms in 1..=100 {
+            tally.record(Kind::Get, latency_ms * 1_000_000);
+        }
+        tally.errors.insert(ErrorCode::NoNode.code(), 7);
+        tally.errors.insert(-777, 1);
+        Report {
+            plan: Cli::parse_from(args).bench.plan().expect("a plan"),
+            load: Load { nodes: 1000, seconds: 0.5 },
+            tally: Some(tally),
+            server_cpu: Some(Duration::from_millis(10)),
+            client_cpu: Some(Duration::from_secs(1)),
+            server_rss_bytes: Some(3 << 20),
+        }
+    }
+
+    #[test]
+    fn json_says_what_was_measured() {
+        let json = report().json();
+        assert_eq!(json["mix"], json!({ "get": 1, "set": 3 }));
+        assert_eq!(json["total"]["operations"], 100);
+        assert_eq!(json["total"]["per_second"], 50.0);
+        assert_eq!(json["errors"], json!({ "NONODE": 7, "-777": 1 }));
+        assert_eq!(json["server_cpu_us_per_operation"], 100.0);
+        assert_eq!(json["load"]["per_second"], 2000.0);
+        // Kept with three digits.
+        let near = |value: &Value, us: f64| value.as_f64().is_some_and(|v| (v / us - 1.0).abs() < 0.001);
+        assert!(near(&json["operations"]["get"]["latency_us"]["p50"], 50_000.0), "{json}");
+        assert!(near(&json["operations"]["get"]["latency_us"]["p99"], 99_000.0), "{json}");
+        assert!(json["operations"].get("set").is_none());
+    }
+
+    #[test]
+    fn text_says_it_too() {
+        let text = report().to_string();
+        let of_get: Vec<&str> =
+            text.lines().find(|l| l.starts_with("get ")).unwrap().split_whitespace().collect();
+        assert_eq!(of_get[1], "50");
+        assert!(text.contains("NONODE 7"), "{text}");
+        assert!(text.contains("this tool: 50% of a core\n"), "{text}");
+        assert!(text.contains("server: 0% of a core, 100.00 us of CPU per operation\n"), "{text}");
+        assert!(text.contains("server: 3.0 MiB resident\n"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_only_loads_says_how_fast() {
+        let report = Report { tally: None, server_rss_bytes: None, ..report() };
+        assert_eq!(report.to_string(), "1000 znodes made in 0.50 s (2000/s)\n");
+        assert_eq!(report.json()["total"], Value::Null);
+    }
+}

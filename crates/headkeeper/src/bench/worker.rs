@@ -2,6 +2,7 @@
 
 use super::args::{Kind, Plan};
 use super::prepare::{self, Nodes};
+use super::stop::Stop;
 use client::Connection;
 use hdrhistogram::Histogram;
 use mio::event::Event;
@@ -36,7 +37,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn record(&mut self, kind: Kind, latency_ns: u64) {
+    /// Counts an answer.
+    pub fn record(&mut self, kind: Kind, latency_ns: u64) {
         self.latency_ns[kind as usize].get_or_insert_with(new_histogram).saturating_record(latency_ns);
     }
 
@@ -119,6 +121,7 @@ pub struct Worker {
     clients: Vec<Client>,
     shared: Shared,
     done: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 impl Worker {
@@ -128,10 +131,11 @@ impl Worker {
         index: usize,
         nodes: Arc<Nodes>,
         done: Arc<AtomicU64>,
+        stop: Stop,
     ) -> Result<Worker, String> {
         let poll = Poll::new().map_err(|e| format!("cannot make an event loop: {e}"))?;
         let mut clients = Vec::new();
-        for number in (index..plan.connections).step_by(plan.threads) {
+        for number in (index..plan.connections).step_by(plan.threads).take_while(|_| !stop.is_asked()) {
             let address = plan.addresses[number % plan.addresses.len()];
             let connection = Connection::connect_any(&[address], &prepare::options(plan))
                 .map_err(|e| format!("connection {} of {}: {e}", number + 1, plan.connections))?;
@@ -154,18 +158,22 @@ impl Worker {
             path: String::new(),
             random: (plan.seed ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(index as u64 * 2 + 1) | 1,
         };
-        Ok(Worker { poll, clients, shared, done })
+        Ok(Worker { poll, clients, shared, done, stop })
     }
 
-    /// Runs until `until`; what completes between `from` and `until` counts.
+    /// Runs until `until`, or until asked to stop; what completes between `from` and `until` counts.
     pub fn run(mut self, begin: Instant, from: Instant, until: Instant) -> io::Result<Tally> {
         let ns = |when: Instant| when.saturating_duration_since(begin).as_nanos() as u64;
-        let (from_ns, until_ns) = (ns(from), ns(until));
+        let (from_ns, mut until_ns) = (ns(from), ns(until));
         let mut tally = Tally::default();
         let mut events = Events::with_capacity(1024);
         self.start(begin, &mut tally);
         loop {
             let now_ns = ns(Instant::now());
+            if self.stop.is_asked() {
+                // Answers are still awaited: what is created behind our back could not be removed.
+                until_ns = until_ns.min(now_ns);
+            }
             if now_ns >= until_ns && (self.all_answered() || now_ns >= until_ns + DRAIN.as_nanos() as u64) {
                 return Ok(tally);
             }
