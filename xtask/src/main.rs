@@ -3,6 +3,7 @@
 //! `cargo xtask --help` lists the commands. Nothing here is part of the product.
 
 mod apache;
+mod bench;
 mod check;
 mod crash;
 mod differential;
@@ -31,6 +32,8 @@ enum Command {
     /// Fetch, start and inspect an Apache ZooKeeper 3.9.5 to compare with.
     #[command(subcommand)]
     Apache(apache::Apache),
+    /// Measure speed and memory side by side with Apache's server.
+    Bench(bench::Bench),
     /// Kill the server again and again while it works; every acknowledged write must be there afterwards.
     Crash(crash::Crash),
     /// Send the same random sequences to an Apache server and to ours, and compare every byte that matters.
@@ -57,6 +60,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fix => check::fix(),
         Command::Tidy => check::tidy(),
         Command::Apache(command) => apache::run(command),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
