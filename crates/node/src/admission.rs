@@ -60,6 +60,11 @@ impl TokenBucket {
         self.drop
     }
 
+    /// How many tokens are out.
+    pub(crate) fn deficit(&self) -> u64 {
+        (i64::from(self.config.tokens.max(0)) - self.tokens).max(0) as u64
+    }
+
     /// Takes tokens for one more session; false refuses it.
     pub(crate) fn admit(&mut self, wish: SessionWish, now_ms: u64, rng: &mut Rng) -> bool {
         if self.config.tokens <= 0 {

@@ -3,6 +3,7 @@
 use crate::connection::{Connection, Phase};
 use crate::expiry::ExpiryQueue;
 use crate::io::{ConnId, Outputs};
+use crate::stats::ResponseSizes;
 use crate::watches::{Table, Watches};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,13 +14,16 @@ use wire::{finish_frame, start_frame};
 /// State of a WatcherEvent on the wire: always "SyncConnected".
 const STATE_SYNC_CONNECTED: i32 = 3;
 
+/// Bytes of a frame's length in front of it, which Apache counts nowhere.
+pub(crate) const FRAME_LENGTH_BYTES: usize = 4;
+
 /// How many buffers given back by the shell are kept.
 const SPARE_MAX: usize = 256;
 
 /// Connections by slot, and the lists that the next [`Clients::hand_over`] empties.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    slots: Vec<Option<Box<Connection>>>,
+    pub(crate) slots: Vec<Option<Box<Connection>>>,
     count: usize,
     per_address: BTreeMap<IpAddr, usize>,
     pub(crate) watches: Watches,
@@ -33,6 +37,10 @@ pub(crate) struct Clients {
     pause_changes: Vec<u32>,
     /// Buffers to write output into.
     spare: Vec<Vec<u8>>,
+    /// Of every frame made but handshakes.
+    pub(crate) sizes: ResponseSizes,
+    /// Bytes of events since somebody last took the number.
+    pub(crate) event_bytes: u64,
     /// Scratch: who hears of the event at hand, and the event's frame.
     recipients: Vec<u32>,
     event: Vec<u8>,
@@ -55,6 +63,8 @@ impl Clients {
             closes: Vec::new(),
             pause_changes: Vec::new(),
             spare: Vec::new(),
+            sizes: ResponseSizes::default(),
+            event_bytes: 0,
             recipients: Vec::new(),
             event: Vec::new(),
         }
@@ -267,12 +277,15 @@ impl Clients {
         if !recipients.is_empty() {
             self.event.clear();
             write_event(&mut self.event, event_type, zxid.0, path);
+            let bytes = self.event.len() - FRAME_LENGTH_BYTES;
             for slot in recipients.drain(..) {
                 if tree::acl::allows(skip_acl, acl, perms::READ, &self.at(slot).credentials) {
                     let event = std::mem::take(&mut self.event);
                     let conn = self.writable(slot);
                     conn.output.extend_from_slice(&event);
                     conn.frames += 1;
+                    self.sizes.add(bytes);
+                    self.event_bytes += bytes as u64;
                     delivered += 1;
                     self.event = event;
                 }
@@ -282,9 +295,9 @@ impl Clients {
         delivered
     }
 
-    /// Gives everything collected to the shell; returns how many frames and bytes were sent.
-    pub(crate) fn hand_over(&mut self, out: &mut Outputs) -> (u64, u64) {
-        let (mut frames, mut bytes) = (0, 0);
+    /// Gives everything collected to the shell; returns how many frames were sent.
+    pub(crate) fn hand_over(&mut self, out: &mut Outputs) -> u64 {
+        let mut frames = 0;
         self.spare.append(&mut out.spare);
         self.spare.truncate(SPARE_MAX);
         for slot in self.dirty.drain(..) {
@@ -296,7 +309,6 @@ impl Clients {
                 continue;
             }
             frames += u64::from(conn.frames);
-            bytes += output.len() as u64;
             conn.figures.sent += u64::from(conn.frames);
             conn.frames = 0;
             out.sends.push((conn.id, output));
@@ -310,7 +322,7 @@ impl Clients {
                 if pause { out.pauses.push(conn.id) } else { out.resumes.push(conn.id) }
             }
         }
-        (frames, bytes)
+        frames
     }
 }
 

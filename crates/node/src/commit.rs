@@ -1,6 +1,7 @@
 //! Durable transactions are applied: events first, then the answer, then whatever waited behind it
 //! (reference: client-protocol §7.4, §10).
 
+use crate::clients::{Clients, FRAME_LENGTH_BYTES};
 use crate::connection::{Connection, Credentials, Phase, Ready, RequestInfo, Waiting};
 use crate::io::{ConnId, Outputs};
 use crate::node::Node;
@@ -38,11 +39,13 @@ impl Node {
         let (clients, metrics) = (&mut self.clients, &mut self.stats.metrics);
         let skip_acl = self.skip_acl;
         let result = self.tree.apply(header, txn, &mut |change| {
+            metrics.traffic.wrote(change.path, change.data_bytes);
             let counts = clients.notify(&change, header.zxid, skip_acl);
             metrics.count_events(counts);
         });
         self.pipeline.projection.applied(header.zxid);
-        self.stats.metrics.commit_count += 1;
+        let age_ms = self.now.wall_ms.saturating_sub(header.time_ms).max(0);
+        self.stats.metrics.propagation_latency.add(age_ms as u64);
         if let Some(digest) = digest {
             if !self.tree.check_digest(digest) {
                 self.stats.digest_mismatch(header.zxid, out);
@@ -68,9 +71,10 @@ impl Node {
             return;
         };
         self.sessions.touch(session_slot, self.now_ms());
-        self.welcome(slot, session, timeout_ms, has_read_only);
+        self.welcome(slot, session, timeout_ms, has_read_only, out);
         let latency_ms = self.now_ms() - since_us / 1000;
         self.stats.latency.add(latency_ms);
+        self.stats.metrics.updatelatency.add(latency_ms);
         self.clients.unstall(slot);
         self.take_buffered(slot, out);
     }
@@ -175,6 +179,8 @@ impl Node {
         }
         if matches!(reply, Ready::Err(_)) {
             self.answered(slot, request, last, from);
+        } else {
+            self.measure(slot, from);
         }
         self.done(slot, request);
         reply.closes()
@@ -203,6 +209,7 @@ impl Node {
             watches_max: self.config.connections.watches_per_connection_max,
             out: &mut conn.output,
             frames: 0,
+            traffic: &mut self.stats.metrics.traffic,
         };
         reader.answer(request.xid, op, &mut Reader::with_limits(body, self.config.limits));
         conn.frames += reader.frames;
@@ -213,11 +220,30 @@ impl Node {
     /// Accounts for an answer of the pipeline whose bytes start at `from` of the output.
     fn answered(&mut self, slot: u32, request: RequestInfo, zxid: i64, from: usize) {
         let now_us = self.now.mono_us;
-        let conn = self.clients.at_mut(slot);
-        let bytes = conn.output.len() - from;
         let latency_ms = now_us / 1000 - request.received_us / 1000;
-        conn.figures.answered(request, zxid, now_us / 1000, latency_ms);
-        self.stats.answered(request, bytes, latency_ms);
+        self.clients.at_mut(slot).figures.answered(request, zxid, now_us / 1000, latency_ms);
+        self.stats.answered(request, latency_ms);
+        let bytes = self.measure(slot, from);
+        // Apache answers pings before it counts.
+        if request.op != Some(OpCode::Ping) {
+            self.stats.metrics.response_bytes += bytes;
+        }
+    }
+
+    /// Takes the sizes of the frames that start at `from` of the output: events, then the reply, whose size is returned.
+    fn measure(&mut self, slot: u32, from: usize) -> u64 {
+        let Clients { slots, sizes, event_bytes, .. } = &mut self.clients;
+        let output = &slots[slot as usize].as_deref().expect("the connection is there").output;
+        let mut rest = &output[from..];
+        let mut last = 0;
+        while let Some((length, frames)) = rest.split_first_chunk::<FRAME_LENGTH_BYTES>() {
+            *event_bytes += last;
+            let length = u32::from_be_bytes(*length) as usize;
+            sizes.add(length);
+            last = length as u64;
+            rest = &frames[length..];
+        }
+        last
     }
 
     /// A request that is no transaction has got its answer, or will get none.

@@ -43,7 +43,7 @@ impl Node {
         }
         self.stats.metrics.auth_failed_count += 1;
         let peer = self.clients.at(slot).peer;
-        self.note_warn(out, || format!("Authentication failed for scheme: {scheme} from {peer}"));
+        self.note_warn(out, || format!("Authentication failed for scheme: {scheme} from /{peer}"));
         self.ready(slot, request, Ready::Auth { err: ErrorCode::AuthFailed.code(), close: true });
     }
 

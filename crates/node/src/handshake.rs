@@ -20,6 +20,7 @@ impl Node {
         self.stats.metrics.connection_request_count += 1;
         let now_ms = self.now_ms();
         let wish = if request.session_id == 0 { SessionWish::Global } else { SessionWish::Renewal };
+        self.stats.metrics.connection_token_deficit.add(self.tokens.deficit());
         if !self.tokens.admit(wish, now_ms, &mut self.rng) {
             self.stats.metrics.connection_drop_count += 1;
             return self.close(slot);
@@ -28,7 +29,7 @@ impl Node {
             let (peer, last) = (self.clients.at(slot).peer, self.tree.last_zxid());
             self.note_info(out, || {
                 format!(
-                    "Refusing session request for client {peer} as it has seen zxid 0x{:x} our last zxid is \
+                    "Refusing session request for client /{peer} as it has seen zxid 0x{:x} our last zxid is \
                      {last} client must try another server",
                     request.last_zxid_seen
                 )
@@ -81,7 +82,7 @@ impl Node {
         });
         let Some(session_slot) = valid else {
             let peer = self.clients.at(slot).peer;
-            self.note_info(out, || format!("Invalid session {session} for client {peer}, probably expired"));
+            self.note_info(out, || format!("Invalid session {session} for client /{peer}, probably expired"));
             send(self.clients.writable(slot), &ConnectResponse::invalid(request.read_only.map(|_| false)));
             return self.close(slot);
         };
@@ -90,11 +91,18 @@ impl Node {
         renewed.conn = Some(slot);
         self.sessions.touch(session_slot, self.now_ms());
         self.clients.at_mut(slot).session = Some(session_slot);
-        self.welcome(slot, session, timeout_ms, request.read_only.is_some());
+        self.welcome(slot, session, timeout_ms, request.read_only.is_some(), out);
     }
 
     /// The session is there: the client may speak.
-    pub(crate) fn welcome(&mut self, slot: u32, session: SessionId, timeout_ms: i32, has_read_only: bool) {
+    pub(crate) fn welcome(
+        &mut self,
+        slot: u32,
+        session: SessionId,
+        timeout_ms: i32,
+        has_read_only: bool,
+        out: &mut Outputs,
+    ) {
         let response = ConnectResponse {
             timeout_ms,
             session_id: session.0,
@@ -102,10 +110,14 @@ impl Node {
             read_only: has_read_only.then_some(false),
         };
         let conn = self.clients.writable(slot);
+        let peer = conn.peer;
         send(conn, &response);
         conn.phase = Phase::Open { timeout_ms };
         conn.figures.last_op = "SESS";
         self.touch_idle(slot);
+        self.note_debug(out, || {
+            format!("Established session {session} with negotiated timeout {timeout_ms} for client /{peer}")
+        });
     }
 }
 

@@ -92,7 +92,7 @@ impl Node {
             }
             let length = i32::from_be_bytes(*head);
             if length < 0 || length as usize > self.config.jute_max_buffer {
-                self.note_debug(out, || format!("Len error {length}"));
+                self.note_length_error(slot, length, out);
                 self.close(slot);
                 return bytes.len();
             }
@@ -106,9 +106,20 @@ impl Node {
         }
     }
 
+    fn note_length_error(&self, slot: u32, length: i32, out: &mut Outputs) {
+        let (peer, max) = (self.clients.at(slot).peer, self.config.jute_max_buffer);
+        self.note_warn(out, || {
+            format!(
+                "Len error. A message from /{peer} with advertised length of {length} is either a malformed message or \
+                 too large to process (length is greater than jute.maxbuffer={max})"
+            )
+        });
+    }
+
     /// A command of an operator instead of a handshake; the shell answers and closes.
     fn word(&mut self, slot: u32, word: [u8; 4], out: &mut Outputs) {
         self.stats.received += 1;
+        self.stats.metrics.bytes_received_count += word.len() as u64;
         let conn = self.clients.at_mut(slot);
         conn.figures.received += 1;
         conn.phase = Phase::Closed;
@@ -236,7 +247,6 @@ impl Node {
             Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
-        self.stats.metrics.proposal_count += 1;
         let conn = self.clients.at_mut(slot);
         conn.waiting.push_back(Waiting::Write { zxid, request });
         if op == OpCode::CloseSession {

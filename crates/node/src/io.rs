@@ -72,6 +72,9 @@ pub enum Input<'a> {
     Flush,
 }
 
+/// Apache writes a word's answer in buffers of so many characters and counts each as a packet.
+pub const WORD_BUFFER_BYTES: usize = 8192;
+
 /// What an operator may ask of a running node, besides looking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Admin {
@@ -79,6 +82,16 @@ pub enum Admin {
     ResetServerStats,
     /// `crst`: forget every connection's statistics.
     ResetConnectionStats,
+    /// A four-letter word has been answered with so many buffers, which count as sent.
+    WordAnswered {
+        /// Buffers of [`WORD_BUFFER_BYTES`], the last one perhaps not full.
+        buffers: u64,
+    },
+    /// What the node goes on from was read from disk in this time.
+    Loaded {
+        /// ms.
+        took_ms: u64,
+    },
     /// Take a snapshot now.
     TakeSnapshot,
     /// Finish what is durable, answer it, close the connections, then [`Outputs::halt`] with [`Halt::Stopped`].

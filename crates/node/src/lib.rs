@@ -16,6 +16,7 @@ mod reads;
 mod sessions;
 mod slab;
 mod stats;
+mod traffic;
 mod upkeep;
 mod views;
 mod watches;
@@ -24,8 +25,9 @@ pub use config::{
     AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
     SweepConfig,
 };
-pub use io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
+pub use io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs, WORD_BUFFER_BYTES};
 pub use node::Node;
+pub use traffic::{NamespaceTraffic, Traffic};
 pub use views::{
     ConnectionSessionView, ConnectionView, DigestEntry, Expiring, Histogram, Latency, Metrics, ServerStats,
     Summary, WatchSummary,

@@ -8,7 +8,7 @@ use crate::io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
 use crate::pipeline::Pipeline;
 use crate::sessions::{SessionPhase, Sessions};
 
-use crate::stats::Stats;
+use crate::stats::{ResponseSizes, Stats};
 use crate::upkeep::{Purge, Snapshots, Sweep};
 use std::net::SocketAddr;
 use store::{DiskError, Recovered, Ticket};
@@ -49,7 +49,7 @@ pub struct Node {
 impl Node {
     /// A server that goes on where the files ended. Sessions that exist get their full timeout from now on.
     pub fn new(config: NodeConfig, recovered: Recovered, seed: u64, now: Now, out: &mut Outputs) -> Node {
-        let Recovered { tree, log, .. } = recovered;
+        let Recovered { tree, log, replayed, milestones, .. } = recovered;
         let mut rng = Rng::new(seed);
         let now_ms = now.mono_us / 1000;
         let mut sessions =
@@ -70,7 +70,7 @@ impl Node {
             snapshots: Snapshots::new(config.store.clone()),
             sweep: Sweep::new(&config.sweep, now_ms),
             purge: config.purge.as_ref().map(|purge| Purge::new(purge, now_ms)),
-            stats: Stats::new(),
+            stats: Stats::new(replayed, &milestones),
             in_process: 0,
             large_bytes: 0,
             trace_mask: DEFAULT_TRACE_MASK,
@@ -111,7 +111,7 @@ impl Node {
             Input::Accepted { conn, peer } => self.accepted(conn, peer, out),
             Input::Received { conn, bytes } => self.received(conn, bytes, out),
             Input::Written { conn, pending } => self.written(conn, pending),
-            Input::Disconnected { conn } => self.disconnected(conn),
+            Input::Disconnected { conn } => self.disconnected(conn, out),
             Input::DiskDone { ticket, result } => self.disk_done(ticket, result, out),
             Input::Admin(wish) => self.admin(wish),
             Input::Flush => self.flush(out),
@@ -146,9 +146,8 @@ impl Node {
         self.pipeline.flush(self.now.mono_us, out, &mut self.stats.metrics);
         self.pipeline.tidy(self.now.mono_us, out);
         self.stop_if_done(out);
-        let (frames, bytes) = self.clients.hand_over(out);
-        self.stats.sent += frames;
-        self.stats.metrics.response_bytes += bytes;
+        self.stats.sent += self.clients.hand_over(out);
+        self.stats.metrics.watch_bytes += std::mem::take(&mut self.clients.event_bytes);
         out.wake_at_us = self.wake_at_us();
     }
 
@@ -193,8 +192,18 @@ impl Node {
         }
     }
 
-    fn disconnected(&mut self, id: ConnId) {
+    fn disconnected(&mut self, id: ConnId, out: &mut Outputs) {
         if let Some(slot) = self.clients.find(id) {
+            let conn = self.clients.at(slot);
+            if let (Phase::Open { .. }, peer, Some(session)) = (conn.phase, conn.peer, conn.session) {
+                let session = self.sessions.at(session).id;
+                self.note_info(out, || {
+                    format!(
+                        "Unable to read additional data from client, it probably closed the socket: \
+                         address = /{peer}, session = {session}"
+                    )
+                });
+            }
             self.let_go(slot);
             self.clients.remove(slot);
         }
@@ -261,8 +270,13 @@ impl Node {
 
     fn admin(&mut self, wish: Admin) {
         match wish {
-            Admin::ResetServerStats => self.stats.reset(),
+            Admin::ResetServerStats => {
+                self.stats.reset();
+                self.clients.sizes = ResponseSizes::default();
+            }
             Admin::ResetConnectionStats => self.clients.iter_mut().for_each(|conn| conn.figures.reset()),
+            Admin::WordAnswered { buffers } => self.stats.sent += buffers,
+            Admin::Loaded { took_ms } => self.stats.metrics.dbinittime.add(took_ms),
             Admin::TakeSnapshot => self.snapshots.wanted = true,
             Admin::Shutdown => self.stopping = true,
         }
@@ -323,7 +337,7 @@ impl Node {
                 self.stats.metrics.sessionless_connections_expired += 1;
             }
             let peer = conn.peer;
-            self.note_info(out, || format!("Closing connection of {peer}: nothing heard in time"));
+            self.note_info(out, || format!("Closing connection of /{peer}: nothing heard in time"));
             self.close(slot);
         }
     }

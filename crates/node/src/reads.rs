@@ -3,6 +3,7 @@
 //! They are answered from the applied tree at one moment, so that a watch and the value it goes with belong together.
 
 use crate::clients::write_event;
+use crate::traffic::{Traffic, names_length};
 use crate::watches::{PERSISTENT, RECURSIVE, STANDARD, Table, WatchKind, Watches};
 use std::borrow::Cow;
 use tree::Tree;
@@ -24,6 +25,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     /// Frames written to `out`.
     pub(crate) frames: u32,
+    pub(crate) traffic: &'a mut Traffic,
 }
 
 type Answer = Result<(), ErrorCode>;
@@ -81,6 +83,7 @@ impl Reader<'_> {
         if watch {
             self.watch(path, Table::Data, STANDARD)?;
         }
+        self.traffic.read(path, node.data().map_or(0, <[u8]>::len));
         self.reply(xid, |w| {
             w.buffer(node.data());
             w.record(&node.stat());
@@ -101,6 +104,7 @@ impl Reader<'_> {
             self.watch(path, Table::Data, STANDARD)?;
         }
         let stat = node.ok_or(ErrorCode::NoNode)?.stat();
+        self.traffic.read(path, 0);
         self.reply(xid, |w| w.record(&stat));
         Ok(())
     }
@@ -112,6 +116,7 @@ impl Reader<'_> {
         if watch {
             self.watch(path, Table::Child, STANDARD)?;
         }
+        self.traffic.read(path, names_length(node));
         self.reply(xid, |w| {
             w.int(node.child_count() as i32);
             for name in node.children() {
@@ -192,9 +197,11 @@ impl Reader<'_> {
             results.push(match (node, op) {
                 (Err(code), _) => MultiResult::Error(Some(code)),
                 (Ok(node), MultiOp::GetData { .. }) => {
+                    self.traffic.read(path, node.data().map_or(0, <[u8]>::len));
                     MultiResult::GetData { data: node.data().map(|d| d.to_vec().into()), stat: node.stat() }
                 }
                 (Ok(node), _) => {
+                    self.traffic.read(path, names_length(node));
                     let name = |name: &str| Some(Cow::Owned(name.to_owned()));
                     MultiResult::GetChildren { children: Some(node.children().map(name).collect()) }
                 }

@@ -8,10 +8,9 @@ use crate::views::{
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use store::DIGEST_MILESTONE;
 use wire::{OpCode, SessionId, Zxid};
 
-/// A digest is kept for every so many zxids.
-const DIGEST_EVERY: i64 = 128;
 /// So many digests are kept.
 const DIGESTS_MAX: usize = 1024;
 
@@ -22,41 +21,42 @@ pub(crate) struct Stats {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) metrics: Metrics,
-    /// Last, smallest, largest; -1 before the first.
-    response_bytes: [i64; 3],
     digests: VecDeque<DigestEntry>,
     digest_mismatch_noted: bool,
 }
 
 impl Stats {
-    pub(crate) fn new() -> Stats {
-        let metrics = Metrics { op_counts: vec![0; OpCode::ALL.len()], ..Metrics::default() };
-        Stats {
+    /// Figures of a server that has read so many transactions from its logs.
+    pub(crate) fn new(replayed: u64, milestones: &[(Zxid, i64)]) -> Stats {
+        let mut stats = Stats {
             latency: LatencyFigures::default(),
             received: 0,
             sent: 0,
-            metrics,
-            response_bytes: [-1; 3],
+            metrics: fresh_metrics(),
             digests: VecDeque::new(),
             digest_mismatch_noted: false,
+        };
+        if replayed > 0 {
+            stats.metrics.startup_txns_loaded.add(replayed);
         }
+        for (zxid, digest) in milestones {
+            stats.keep_digest(*zxid, *digest);
+        }
+        stats
     }
 
-    /// `srst`.
+    /// `srst`: everything but the names of the namespaces that have had traffic.
     pub(crate) fn reset(&mut self) {
         self.latency = LatencyFigures::default();
         (self.received, self.sent) = (0, 0);
-        self.response_bytes = [-1; 3];
+        let mut traffic = std::mem::take(&mut self.metrics.traffic);
+        traffic.reset();
+        self.metrics = Metrics { traffic, ..fresh_metrics() };
     }
 
     /// An answer of the pipeline.
-    pub(crate) fn answered(&mut self, request: RequestInfo, bytes: usize, latency_ms: u64) {
+    pub(crate) fn answered(&mut self, request: RequestInfo, latency_ms: u64) {
         self.latency.add(latency_ms);
-        let bytes = bytes as i64;
-        let [last, min, max] = &mut self.response_bytes;
-        *last = bytes;
-        *min = if *min < 0 { bytes } else { bytes.min(*min) };
-        *max = bytes.max(*max);
         let Some(op) = request.op else { return };
         self.metrics.op_counts[op_position(op)] += 1;
         if crate::intake::is_write(op) {
@@ -68,7 +68,7 @@ impl Stats {
 
     /// Keeps every so many-th digest for the `hash` command.
     pub(crate) fn keep_digest(&mut self, zxid: Zxid, digest: i64) {
-        if zxid.0 % DIGEST_EVERY == 0 {
+        if zxid.0 % DIGEST_MILESTONE == 0 {
             if self.digests.len() == DIGESTS_MAX {
                 self.digests.pop_front();
             }
@@ -84,6 +84,33 @@ impl Stats {
             let text = format!("First digest mismatch on txn: {zxid}. Digests are not matching.");
             out.notes.push(Note { level: NoteLevel::Error, text });
         }
+    }
+}
+
+fn fresh_metrics() -> Metrics {
+    Metrics { op_counts: vec![0; OpCode::ALL.len()], ..Metrics::default() }
+}
+
+/// Bytes of frames without their lengths: last, smallest, largest; -1 before the first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResponseSizes {
+    last: i64,
+    min: i64,
+    max: i64,
+}
+
+impl Default for ResponseSizes {
+    fn default() -> ResponseSizes {
+        ResponseSizes { last: -1, min: -1, max: -1 }
+    }
+}
+
+impl ResponseSizes {
+    pub(crate) fn add(&mut self, bytes: usize) {
+        let bytes = bytes as i64;
+        self.last = bytes;
+        self.min = if self.min < 0 { bytes } else { bytes.min(self.min) };
+        self.max = bytes.max(self.max);
     }
 }
 
@@ -113,7 +140,7 @@ impl Metrics {
 impl Node {
     /// The figures of `srvr` and the first ones of `mntr`.
     pub fn server_stats(&self) -> ServerStats {
-        let [last, min, max] = self.stats.response_bytes;
+        let sizes = self.clients.sizes;
         ServerStats {
             latency: self.stats.latency.view(),
             received: self.stats.received,
@@ -129,9 +156,9 @@ impl Node {
             watch_count: self.clients.watches.count(),
             global_sessions: self.sessions.count(),
             local_sessions: 0,
-            last_response_bytes: last,
-            max_response_bytes: max,
-            min_response_bytes: min,
+            last_response_bytes: sizes.last,
+            max_response_bytes: sizes.max,
+            min_response_bytes: sizes.min,
             connection_drop_probability: self.tokens.drop_probability(),
             uptime_ms: self.now_ms() - self.started_ms,
         }

@@ -130,7 +130,6 @@ impl Node {
         if finished && let Some(current) = self.snapshots.current.take() {
             let took_ms = self.now.mono_us.saturating_sub(current.started_us) / 1000;
             self.stats.metrics.snapshottime.add(took_ms);
-            self.stats.metrics.snap_count += 1;
             self.note_info(out, || format!("Snapshot taken in {took_ms} ms"));
         }
     }

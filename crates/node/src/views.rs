@@ -1,6 +1,7 @@
 //! What four-letter words and metrics may look at (reference: operations §3.4, §5). Times of day are ms since 1970.
 
 use crate::ConnId;
+use crate::traffic::Traffic;
 use std::net::SocketAddr;
 use wire::{SessionId, Zxid};
 
@@ -127,7 +128,7 @@ pub struct DigestEntry {
     pub digest: i64,
 }
 
-/// Counters and summaries for metrics, never reset (reference: operations §5.4, §5.5). Names are the metrics' names.
+/// Counters and summaries for metrics since the start or the last `srst` (reference: operations §5.4, §5.5). Names are the metrics' names.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[allow(missing_docs, reason = "the names are those of the metrics")]
 pub struct Metrics {
@@ -140,9 +141,6 @@ pub struct Metrics {
     pub connection_revalidate_count: u64,
     pub sessionless_connections_expired: u64,
     pub stale_sessions_expired: u64,
-    pub commit_count: u64,
-    pub proposal_count: u64,
-    pub snap_count: u64,
     pub throttled_ops: u64,
     pub request_throttle_wait_count: u64,
     pub stale_requests: u64,
@@ -159,6 +157,16 @@ pub struct Metrics {
     pub node_deleted_watch_count: Summary,
     pub node_changed_watch_count: Summary,
     pub node_children_watch_count: Summary,
+    /// Bytes by the top component of the path.
+    pub traffic: Traffic,
+    /// ms to read the files at the start.
+    pub dbinittime: Summary,
+    /// Transactions read from the logs at the start.
+    pub startup_txns_loaded: Summary,
+    /// Tokens missing in the bucket of new sessions whenever one is asked for.
+    pub connection_token_deficit: Summary,
+    /// ms from a transaction's making to its application.
+    pub propagation_latency: Histogram,
     /// ms.
     pub readlatency: Histogram,
     /// ms.

@@ -72,10 +72,10 @@ fn a_failing_snapshot_does_not_halt_the_server() {
     assert_eq!(world.halt, None);
     assert_eq!(world.node().metrics().snapshot_error_count, 1);
     assert_eq!(world.create(&client, "/a").err, 0);
-    let taken = world.node().metrics().snap_count;
+    let taken = world.node().metrics().snapshottime.count;
     world.step(Input::Admin(Admin::TakeSnapshot));
     world.run();
-    assert_eq!(world.node().metrics().snap_count, taken + 1);
+    assert_eq!(world.node().metrics().snapshottime.count, taken + 1);
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn an_idle_server_stops_at_once() {
 fn a_snapshot_is_taken_after_snapcount_transactions() {
     let mut world = World::with(|config, _| config.store.snap_count = 100);
     let client = world.connect();
-    let at_start = world.node().metrics().snap_count;
+    let at_start = world.node().metrics().snapshottime.count;
     for i in 0..100 {
         world.create_ok(&client, &format!("/n{i}"));
     }
-    assert_eq!(world.node().metrics().snap_count, at_start + 1);
+    assert_eq!(world.node().metrics().snapshottime.count, at_start + 1);
     let logs = world.disk.names(Dir::Log).iter().filter(|name| name.starts_with("log.")).count();
     assert_eq!(logs, 2, "the log is rolled with it");
     world.crash_and_restart();

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::flw::{Desk, Word};
 use crate::machine::Machine;
-use node::{ConnId, Input, Node, Now, Outputs};
+use node::{Admin, ConnId, Input, Node, Now, Outputs, WORD_BUFFER_BYTES};
 
 /// The machine of a production server.
 pub struct Serving {
@@ -43,6 +43,8 @@ impl Machine for Serving {
         if let Some(wish) = answer.admin {
             self.node.step(now, Input::Admin(wish), out);
         }
+        let buffers = answer.text.len().div_ceil(WORD_BUFFER_BYTES) as u64;
+        self.node.step(now, Input::Admin(Admin::WordAnswered { buffers }), out);
         answer.text.into_bytes()
     }
 }

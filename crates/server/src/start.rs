@@ -8,17 +8,18 @@ use crate::disk::lanes::Lanes;
 use crate::disk::lock::DirectoryLocks;
 use crate::disk::progress::ProgressDisk;
 use crate::event_loop::{EventLoop, Parts};
+use crate::flw::java_address;
 use crate::net::listen::{ListenConfig, Listener};
 use crate::serving::Serving;
 use crate::stop::Stop;
-use node::{Halt, Node, NoteLevel, Outputs};
+use node::{Admin, Halt, Input, Node, NoteLevel, Outputs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Recovered, RecoveryError};
 
 /// Why a server does not start.
@@ -60,7 +61,9 @@ impl Server {
         let listener = listen(config)?;
         let address = listener.as_ref().map(Listener::address);
         let files = files_config(config);
+        let started = Instant::now();
         let recovered = load(config, &files)?;
+        let took_ms = started.elapsed().as_millis() as u64;
 
         let event_loop = EventLoop::new().map_err(|e| failure(1, format!("cannot wait for events: {e}")))?;
         let lanes = Lanes::start(&files, event_loop.waker())
@@ -70,7 +73,15 @@ impl Server {
         let mut told = config.clone();
         told.listen.client_port = address.map(|a| a.port());
         let seed = RandomState::new().build_hasher().finish();
-        let node = Node::new(config.node_config(), recovered, seed, clock.now(), &mut out);
+        log::info!(
+            "Snapshot loaded in {took_ms} ms, highest zxid is 0x{:x}, digest is {}; {} transactions from the log",
+            recovered.tree.last_zxid().0,
+            recovered.tree.digest(),
+            recovered.replayed
+        );
+        let now = clock.now();
+        let mut node = Node::new(config.node_config(), recovered, seed, now, &mut out);
+        node.step(now, Input::Admin(Admin::Loaded { took_ms }), &mut out);
         let parts = Parts {
             machine: Serving::new(node, &told),
             out,
@@ -179,7 +190,10 @@ fn listen(config: &Config) -> Result<Option<Listener>, StartError> {
     for address in candidates {
         let listen = ListenConfig { address, backlog: settings.backlog, keep_alive: settings.tcp_keep_alive };
         match Listener::bind(&listen) {
-            Ok(listener) => return Ok(Some(listener)),
+            Ok(listener) => {
+                log::info!("binding to port {}", java_address(listener.address()));
+                return Ok(Some(listener));
+            }
             Err(e) => last.push(format!("{address}: {e}")),
         }
     }

@@ -31,7 +31,7 @@ pub use durable::{Durable, Pending};
 pub use index::{IndexLine, LogIndex};
 pub use purge::purge_plan;
 pub use read_at::{DiskFile, ReadAt};
-pub use recover::{LogDamage, LogDamageKind, NotTorn, Recovered, RecoveryError, recover};
+pub use recover::{DIGEST_MILESTONE, LogDamage, LogDamageKind, NotTorn, Recovered, RecoveryError, recover};
 pub use snapshot::{
     SNAPSHOT_MAGIC, SnapshotCandidate, SnapshotError, SnapshotErrorKind, SnapshotHeader, SnapshotNode,
     SnapshotPlan, SnapshotReader, SnapshotSink, SnapshotTail, snapshot_candidates,

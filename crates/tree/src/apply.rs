@@ -156,8 +156,9 @@ impl Tree {
         let id = self.insert_below(parent, creation.path, creation.data, acl, creation.kind, stat);
         // The reply tells the node as it was asked for, before a quota's stats node gets its real text.
         let stat = self.nodes.at(id).stat();
-        self.quota_after_create(parent_path, name, creation.path, creation.data.map_or(0, <[u8]>::len));
-        self.tell(ChangeKind::Created, creation.path, acl, parent, on_change);
+        let length = creation.data.map_or(0, <[u8]>::len);
+        self.quota_after_create(parent_path, name, creation.path, length);
+        self.tell(ChangeKind::Created, creation.path, length, acl, parent, on_change);
         Ok(TxnDetail::Create { path: creation.path, stat })
     }
 
@@ -185,7 +186,7 @@ impl Tree {
         let (acl, length) = (self.nodes.at(id).acl, self.nodes.at(id).data_length());
         self.remove(id, path);
         self.quota_after_delete(parent_path, name, path, length);
-        self.tell(ChangeKind::Deleted, path, acl, parent, on_change);
+        self.tell(ChangeKind::Deleted, path, 0, acl, parent, on_change);
         self.acls.release(acl);
         Ok(())
     }
@@ -224,10 +225,11 @@ impl Tree {
             node.mzxid = header.zxid.0;
             node.version = version;
         });
-        self.quota_after_set_data(path, before, data.map_or(0, <[u8]>::len));
+        let length = data.map_or(0, <[u8]>::len);
+        self.quota_after_set_data(path, before, length);
         let node = self.nodes.at(id);
         let parent = if id == ROOT { ROOT } else { node.parent };
-        self.tell(ChangeKind::DataChanged, path::watch_path(path), node.acl, parent, on_change);
+        self.tell(ChangeKind::DataChanged, path::watch_path(path), length, node.acl, parent, on_change);
         Ok(node.stat())
     }
 
@@ -272,11 +274,20 @@ impl Tree {
         paths
     }
 
-    fn tell(&self, kind: ChangeKind, path: &str, acl: u32, parent: NodeId, on_change: OnChange<'_>) {
+    fn tell(
+        &self,
+        kind: ChangeKind,
+        path: &str,
+        data_bytes: usize,
+        acl: u32,
+        parent: NodeId,
+        on_change: OnChange<'_>,
+    ) {
         let parent_path = path::split(path).map_or("", |(parent, _)| parent);
         on_change(Change {
             kind,
             path,
+            data_bytes,
             acl: self.acls.list(acl),
             parent: path::watch_path(parent_path),
             parent_acl: self.acls.list(self.nodes.at(parent).acl),

@@ -20,6 +20,8 @@ pub struct Change<'a> {
     pub kind: ChangeKind,
     /// The node's path.
     pub path: &'a str,
+    /// Bytes of data it has now; 0 of a deleted node.
+    pub data_bytes: usize,
     /// The node's ACL; of a deleted node the one it had.
     pub acl: &'a [Acl<'static>],
     /// The parent's path, `/` for a node at the top.

@@ -13,9 +13,22 @@ const STATS: &str = "zookeeper_stats";
 
 /// Nodes and bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Usage {
-    count: i64,
-    bytes: i64,
+pub struct Usage {
+    /// Nodes.
+    pub count: i64,
+    /// Bytes of data.
+    pub bytes: i64,
+}
+
+/// One quota as its nodes tell it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuotaView {
+    /// The path it is about.
+    pub path: String,
+    /// The hard limits, or the soft ones where there is no hard one; -1 is none. Absent without a limits node.
+    pub limits: Option<Usage>,
+    /// What the stats node says. Absent without one.
+    pub usage: Option<Usage>,
 }
 
 impl Tree {
@@ -62,6 +75,24 @@ impl Tree {
                 self.recount(controlled);
             }
         }
+    }
+
+    /// All quotas, for the gauges: whatever is below `/zookeeper/quota` and has limits or stats.
+    pub fn quotas(&self) -> Vec<QuotaView> {
+        let Some(top) = self.nodes.find(QUOTA) else { return Vec::new() };
+        let text_of = |quota, name| {
+            let node = self.nodes.at(self.nodes.child(quota, name)?);
+            Some(node.data().unwrap_or(&[]))
+        };
+        let view = |quota: NodeId| {
+            let path = self.nodes.path(quota);
+            let path = controlled_path(&path)?.to_owned();
+            let limits = text_of(quota, LIMITS).map(limits_of);
+            let usage =
+                text_of(quota, STATS).map(|text| Stats::parse(text).map_or(Usage::default(), |s| s.usage));
+            (limits.is_some() || usage.is_some()).then_some(QuotaView { path, limits, usage })
+        };
+        self.nodes.subtree(top).filter_map(view).collect()
     }
 
     /// Would a hard limit be exceeded by `count` more nodes and `bytes` more bytes at `path`? Compares with the applied
@@ -143,6 +174,15 @@ impl Tree {
 /// The path a quota node's path stands for; none for the root.
 fn controlled_path(quota_path: &str) -> Option<&str> {
     quota_path.strip_prefix(QUOTA).filter(|path| path.len() > 1 && path.starts_with('/'))
+}
+
+/// The limits that a gauge shows: a hard one goes before a soft one.
+fn limits_of(text: &[u8]) -> Usage {
+    let either = |hard, soft| match limit(text, hard) {
+        none if none <= -1 => limit(text, soft),
+        hard => hard,
+    };
+    Usage { count: either("countHardLimit", "count"), bytes: either("byteHardLimit", "bytes") }
 }
 
 /// A limit in a limits node's text; -1 is none, and so is what cannot be read.

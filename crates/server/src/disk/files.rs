@@ -77,6 +77,14 @@ impl FileDisk {
     }
 
     fn create(&mut self, file: &FileName) -> Result<(), DiskError> {
+        if file.name.starts_with("log.") {
+            log::info!("Creating new log file: {}", file.name);
+        } else if let Some(name) = file.name.strip_prefix("tmp-")
+            && let Some(zxid) = name.strip_prefix("snapshot.")
+        {
+            let zxid = zxid.split('.').next().unwrap_or_default();
+            log::info!("Snapshotting: 0x{zxid} to {}", self.config.snap_dir.join(name).display());
+        }
         let handle = OpenOptions::new()
             .read(true)
             .write(true)

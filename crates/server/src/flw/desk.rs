@@ -1,11 +1,10 @@
 //! The desk where words are answered: from a node and the process to text.
 
 use super::facts::{DirectorySizes, Environment, Process};
-use super::{CRST, Dump, Monitor, RUOK, SRST, TRACE_MASK, Whitelist, Word};
+use super::{CRST, Dump, Monitor, QuotaGauges, RUOK, SRST, Whitelist, Word};
 use super::{conf, cons, dirs, dump, envi, hash, isro, mntr, srvr, stat, wchc, wchp, wchs};
 use crate::config::Config;
 use node::{Admin, Node};
-use std::collections::BTreeMap;
 
 /// What a server needs to answer words.
 #[derive(Clone, Debug)]
@@ -58,15 +57,14 @@ impl Desk {
                 connections: node.connection_expiry(),
             }),
             Word::Envi => envi(&Environment::observe()),
-            Word::Gtmk | Word::Stmk => TRACE_MASK.to_string(),
+            Word::Gtmk | Word::Stmk => node.trace_mask().to_string(),
             Word::Hash => hash(node.digests()),
             Word::Isro => isro(false).to_owned(),
             Word::Mntr => mntr(&Monitor {
                 stats: &node.server_stats(),
                 metrics: node.metrics(),
                 process: Process::observe(),
-                quotas: &BTreeMap::new(),
-                traffic: &BTreeMap::new(),
+                quotas: &QuotaGauges::of(&node.tree().quotas()),
             }),
             Word::Ruok => RUOK.to_owned(),
             Word::Srst => SRST.to_owned(),

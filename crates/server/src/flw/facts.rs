@@ -86,20 +86,36 @@ impl Environment {
     pub fn observe() -> Environment {
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let user = user(&users, rustix::process::getuid().as_raw());
         Environment {
             host_name: proc_line("/proc/sys/kernel/hostname"),
             temp_dir: env::temp_dir().display().to_string(),
             os_name: java_os(env::consts::OS).to_owned(),
             os_arch: java_arch(env::consts::ARCH).to_owned(),
             os_version: proc_line("/proc/sys/kernel/osrelease"),
-            user_name: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(missing),
-            user_home: variable("HOME").unwrap_or_else(missing),
+            user_name: user
+                .as_ref()
+                .map(|(name, _)| name.clone())
+                .or_else(|| variable("USER"))
+                .unwrap_or_else(missing),
+            user_home: user.map(|(_, home)| home).or_else(|| variable("HOME")).unwrap_or_else(missing),
             user_dir: env::current_dir().map_or_else(|_| missing(), |dir| dir.display().to_string()),
             memory_free_bytes: kilobytes(&memory, "MemAvailable:"),
             memory_max_bytes: kilobytes(&memory, "MemTotal:"),
             memory_used_bytes: kilobytes(&status, "VmRSS:"),
         }
     }
+}
+
+/// Name and home of a user, from the lines of `/etc/passwd`. Like Java, and unlike a shell, not from the environment.
+fn user(passwd: &str, uid: u32) -> Option<(String, String)> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, its_uid) = (fields.next()?, fields.nth(1)?);
+        let home = fields.nth(2)?;
+        (its_uid.parse() == Ok(uid)).then(|| (name.to_owned(), home.to_owned()))
+    })
 }
 
 fn missing() -> String {
@@ -151,6 +167,14 @@ mod tests {
         assert_eq!(DirectorySizes::measure(&config), DirectorySizes { data_bytes: 120, log_bytes: 120 });
         fs::remove_dir_all(&dir).unwrap();
         assert_eq!(DirectorySizes::measure(&config), DirectorySizes::default());
+    }
+
+    #[test]
+    fn a_user_is_found_by_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken:x\nzk:x:1000:1000::/var/lib/zk:/bin/false\n";
+        assert_eq!(user(passwd, 1000), Some(("zk".to_owned(), "/var/lib/zk".to_owned())));
+        assert_eq!(user(passwd, 0), Some(("root".to_owned(), "/root".to_owned())));
+        assert_eq!((user(passwd, 7), user("", 0)), (None, None));
     }
 
     #[test]

@@ -4,9 +4,10 @@
 use super::VERSION;
 use super::facts::Process;
 use super::text::{java_double, round4};
-use node::{Histogram, Metrics, ServerStats, Summary};
+use node::{Histogram, Metrics, ServerStats, Summary, Traffic};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
+use tree::{QuotaView, Usage};
 
 /// What `mntr` reads.
 #[derive(Clone, Copy, Debug)]
@@ -18,31 +19,34 @@ pub struct Monitor<'a> {
     /// Open files.
     pub process: Process,
     /// Quotas, by the first component of their path.
-    pub quotas: &'a BTreeMap<String, QuotaGauges>,
-    /// Bytes read and written, by the first component of the path.
-    pub traffic: &'a BTreeMap<String, NamespaceTraffic>,
+    pub quotas: &'a BTreeMap<&'a str, QuotaGauges>,
 }
 
-/// A quota's limits and use; a limit of −1 is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QuotaGauges {
-    /// Nodes allowed.
-    pub count_limit: i64,
-    /// Bytes allowed.
-    pub bytes_limit: i64,
-    /// Nodes there are.
-    pub count_usage: i64,
-    /// Bytes there are.
-    pub bytes_usage: i64,
-}
-
-/// Bytes of requests below one top-level node.
+/// The quotas below one top-level node, summed up as Apache does: a limit of −1, which is none, counts too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct NamespaceTraffic {
-    /// Read.
-    pub read: Summary,
-    /// Written.
-    pub write: Summary,
+pub struct QuotaGauges {
+    /// Nodes and bytes allowed, if there is a limits node.
+    pub limits: Option<Usage>,
+    /// Nodes and bytes there are, if there is a stats node.
+    pub usage: Option<Usage>,
+}
+
+impl QuotaGauges {
+    /// By the top component of the path.
+    pub fn of(quotas: &[QuotaView]) -> BTreeMap<&str, QuotaGauges> {
+        let mut all: BTreeMap<&str, QuotaGauges> = BTreeMap::new();
+        for QuotaView { path, limits, usage } in quotas {
+            let name = path.split('/').nth(1).unwrap_or_default();
+            let gauges = all.entry(name).or_default();
+            for (sum, more) in [(&mut gauges.limits, limits), (&mut gauges.usage, usage)] {
+                let Some(more) = more else { continue };
+                let sum = sum.get_or_insert_default();
+                sum.count = sum.count.saturating_add(more.count);
+                sum.bytes = sum.bytes.saturating_add(more.bytes);
+            }
+        }
+        all
+    }
 }
 
 /// All metrics of a standalone server.
@@ -61,7 +65,7 @@ pub fn mntr(monitor: &Monitor<'_>) -> String {
             Shape::Advanced(value) => histogram(&mut text, name, value(monitor.metrics)),
         }
     }
-    traffic(&mut text, monitor.traffic);
+    traffic(&mut text, &monitor.metrics.traffic);
     text
 }
 
@@ -69,27 +73,30 @@ fn line(text: &mut String, name: impl Display, value: impl Display) {
     let _ = writeln!(text, "zk_{name}\t{value}");
 }
 
-fn quota_gauges(text: &mut String, quotas: &BTreeMap<String, QuotaGauges>) {
-    type Part = (&'static str, fn(&QuotaGauges) -> i64);
+fn quota_gauges(text: &mut String, quotas: &BTreeMap<&str, QuotaGauges>) {
+    type Part = (&'static str, fn(&QuotaGauges) -> Option<i64>);
     let parts: [Part; 4] = [
-        ("bytes_limit", |quota| quota.bytes_limit),
-        ("count_usage", |quota| quota.count_usage),
-        ("count_limit", |quota| quota.count_limit),
-        ("bytes_usage", |quota| quota.bytes_usage),
+        ("bytes_limit", |quota| Some(quota.limits?.bytes)),
+        ("count_usage", |quota| Some(quota.usage?.count)),
+        ("count_limit", |quota| Some(quota.limits?.count)),
+        ("bytes_usage", |quota| Some(quota.usage?.bytes)),
     ];
     for (part, value) in parts {
         for (namespace, quota) in quotas {
-            line(text, format_args!("{namespace}_quota_{part}_per_namespace"), value(quota));
+            if let Some(value) = value(quota) {
+                line(text, format_args!("{namespace}_quota_{part}_per_namespace"), value);
+            }
         }
     }
 }
 
-fn traffic(text: &mut String, traffic: &BTreeMap<String, NamespaceTraffic>) {
-    for (namespace, bytes) in traffic.iter().filter(|(_, bytes)| bytes.read.count > 0) {
-        summary(text, format_args!("{namespace}_read_per_namespace"), bytes.read);
-    }
-    for (namespace, bytes) in traffic.iter().filter(|(_, bytes)| bytes.write.count > 0) {
-        summary(text, format_args!("{namespace}_write_per_namespace"), bytes.write);
+fn traffic(text: &mut String, traffic: &Traffic) {
+    for (namespace, bytes) in traffic.iter() {
+        for (part, bytes) in [("read", bytes.read), ("write", bytes.write)] {
+            if let Some(bytes) = bytes {
+                summary(text, format_args!("{namespace}_{part}_per_namespace"), bytes);
+            }
+        }
     }
 }
 
@@ -227,12 +234,12 @@ static METRICS: &[Metric] = &[
     no_counter("quit_leading_due_to_disloyal_voter"),
     counter("unrecoverable_error_count", |m| m.unrecoverable_error_count),
     no_counter("unsuccessful_handshake"),
-    counter("commit_count", |m| m.commit_count),
+    no_counter("commit_count"),
     no_counter("outstanding_changes_queued"),
     no_counter("request_commit_queued"),
     no_counter("ensemble_auth_skip"),
     no_counter("skip_learner_request_to_next_processor_count"),
-    counter("proposal_count", |m| m.proposal_count),
+    no_counter("proposal_count"),
     counter("large_requests_rejected", |m| m.large_requests_rejected),
     no_counter("outstanding_changes_removed"),
     no_counter("restore_error_count"),
@@ -247,7 +254,7 @@ static METRICS: &[Metric] = &[
     counter("snapshot_error_count", |m| m.snapshot_error_count),
     counter("connection_request_count", |m| m.connection_request_count),
     no_counter("response_packet_get_children_cache_misses"),
-    counter("snap_count", |m| m.snap_count),
+    no_counter("snap_count"),
     counter("stale_sessions_expired", |m| m.stale_sessions_expired),
     no_counter("restore_rate_limited_count"),
     no_counter("response_packet_get_children_cache_hits"),
@@ -260,7 +267,7 @@ static METRICS: &[Metric] = &[
     basic("node_created_watch_count", |m| m.node_created_watch_count),
     no_basic("session_queues_drained"),
     no_basic("write_commit_proc_req_queued"),
-    no_basic("connection_token_deficit"),
+    basic("connection_token_deficit", |m| m.connection_token_deficit),
     no_basic("read_commit_proc_req_queued"),
     basic("node_deleted_watch_count", |m| m.node_deleted_watch_count),
     no_basic("startup_txns_load_time"),
@@ -274,7 +281,7 @@ static METRICS: &[Metric] = &[
     no_basic("learner_request_processor_queue_size"),
     basic("snapshottime", |m| m.snapshottime),
     no_basic("unavailable_time"),
-    no_basic("startup_txns_loaded"),
+    basic("startup_txns_loaded", |m| m.startup_txns_loaded),
     no_basic("reads_after_write_in_session_queue"),
     no_basic("requests_in_session_queue"),
     no_basic("write_commit_proc_issued"),
@@ -282,7 +289,7 @@ static METRICS: &[Metric] = &[
     no_basic("pending_session_queue_size"),
     no_basic("time_waiting_empty_pool_in_commit_processor_read_ms"),
     no_basic("commit_process_time"),
-    no_basic("dbinittime"),
+    basic("dbinittime", |m| m.dbinittime),
     no_basic("inflight_diff_count"),
     no_basic("netty_queued_buffer_capacity"),
     no_basic("election_time"),
@@ -314,7 +321,7 @@ static METRICS: &[Metric] = &[
     no_advanced("proposal_latency"),
     no_advanced("om_proposal_process_time_ms"),
     no_advanced("sync_processor_queue_and_flush_time_ms"),
-    no_advanced("propagation_latency"),
+    advanced("propagation_latency", |m| Some(&m.propagation_latency)),
     no_advanced("server_write_committed_time_ms"),
     no_advanced("sync_processor_queue_time_ms"),
     no_advanced("sync_processor_queue_flush_time_ms"),
@@ -327,9 +334,9 @@ mod tests {
     use crate::flw::stat::tests::stats;
 
     fn lines(metrics: &Metrics) -> Vec<String> {
-        let none = (BTreeMap::new(), BTreeMap::new());
+        let none = BTreeMap::new();
         let process = Process { open_file_descriptors: 51, max_file_descriptors: 20_000 };
-        let monitor = Monitor { stats: &stats(), metrics, process, quotas: &none.0, traffic: &none.1 };
+        let monitor = Monitor { stats: &stats(), metrics, process, quotas: &none };
         mntr(&monitor).lines().map(str::to_owned).collect()
     }
 
@@ -391,28 +398,27 @@ mod tests {
     }
 
     #[test]
-    fn quotas_and_namespaces_appear_once_there_are_any() {
-        let quota = QuotaGauges { count_limit: 5, bytes_limit: 1000, count_usage: 10, bytes_usage: 603 };
-        let mut app = NamespaceTraffic::default();
-        app.write.add(5);
-        let (quotas, traffic) =
-            (BTreeMap::from([("app".to_owned(), quota)]), BTreeMap::from([("app".to_owned(), app)]));
+    fn quotas_appear_once_there_are_any() {
+        let view = |path: &str, limits, usage| QuotaView { path: path.to_owned(), limits, usage };
+        let usage = |count, bytes| Some(Usage { count, bytes });
+        let quotas = [
+            view("/app/a", usage(5, -1), usage(10, 600)),
+            view("/app/b", usage(0, 1001), usage(0, 3)),
+            view("/bare", usage(-1, 7), None),
+        ];
+        let quotas = QuotaGauges::of(&quotas);
         let monitor = Monitor {
             stats: &stats(),
             metrics: &Metrics::default(),
             process: Process::default(),
             quotas: &quotas,
-            traffic: &traffic,
         };
         let text = mntr(&monitor);
         assert!(text.contains(
-            "zk_app_quota_bytes_limit_per_namespace\t1000\nzk_app_quota_count_usage_per_namespace\t10\n\
-             zk_app_quota_count_limit_per_namespace\t5\nzk_app_quota_bytes_usage_per_namespace\t603\nzk_watch_bytes\t0\n"
+            "zk_app_quota_bytes_limit_per_namespace\t1000\nzk_bare_quota_bytes_limit_per_namespace\t7\n\
+             zk_app_quota_count_usage_per_namespace\t10\nzk_app_quota_count_limit_per_namespace\t5\n\
+             zk_bare_quota_count_limit_per_namespace\t-1\nzk_app_quota_bytes_usage_per_namespace\t603\n\
+             zk_watch_bytes\t0\n"
         ));
-        assert!(text.ends_with(
-            "zk_avg_app_write_per_namespace\t5.0\nzk_min_app_write_per_namespace\t5\n\
-             zk_max_app_write_per_namespace\t5\nzk_cnt_app_write_per_namespace\t1\nzk_sum_app_write_per_namespace\t5\n"
-        ));
-        assert!(!text.contains("app_read_per_namespace"));
     }
 }

@@ -17,13 +17,13 @@ mod text;
 pub use conf::{conf, dirs, envi};
 pub use desk::{Answer, Desk};
 pub use dump::{Dump, dump, hash, wchc, wchp, wchs};
-pub use mntr::{Monitor, NamespaceTraffic, QuotaGauges, mntr};
+pub use mntr::{Monitor, QuotaGauges, mntr};
 pub use stat::{cons, srvr, stat};
 pub use text::java_address;
 
 /// What this server calls itself to monitors and clients, which parse `x.y.z-` off the front.
 pub const VERSION: &str =
-    concat!("3.9.5-headkeeper-", env!("CARGO_PKG_VERSION"), ", built on 2026-11-24 00:00 UTC");
+    concat!("3.9.5-headkeeper-", env!("CARGO_PKG_VERSION"), ", built on ", env!("HEADKEEPER_BUILT_ON"));
 
 /// The answer to everything but a few words while the database is not served.
 pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
@@ -36,9 +36,6 @@ pub const CRST: &str = "Connection stats reset.\n";
 
 /// The answer to `srst`.
 pub const SRST: &str = "Server stats reset.\n";
-
-/// The trace mask a server starts with; `gtmk` and `stmk` answer it as a decimal number. It has no effect here.
-pub const TRACE_MASK: i64 = 306;
 
 /// What a telnet client sends on interrupt. Apache takes it for a word, so that it is answered and closed.
 pub const TELNET_CLOSE: [u8; 4] = [0xff, 0xf4, 0xff, 0xfd];
@@ -237,6 +234,7 @@ mod tests {
         let (digits, rest) = VERSION.split_once('-').unwrap();
         assert_eq!(digits, "3.9.5");
         let built = rest.split_once(", built on ").unwrap().1;
-        assert_eq!(built.len(), "2026-11-24 00:00 UTC".len());
+        let is_like_apaches = built.len() == "2026-11-24 00:00 UTC".len() && built.ends_with(" UTC");
+        assert!(is_like_apaches || built == "an unknown date", "{built}");
     }
 }

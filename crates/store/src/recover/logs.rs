@@ -16,6 +16,10 @@ pub(super) struct Replayed {
     pub(super) repairs: Vec<DiskOp>,
     pub(super) notices: Vec<String>,
     pub(super) digest_mismatches: u64,
+    /// How many transactions were applied.
+    pub(super) count: u64,
+    /// The digest after every so-many-th transaction.
+    pub(super) milestones: Vec<(Zxid, i64)>,
     /// The newest log ends exactly with a record, as after a truncation by another server: later logs were removed
     /// on purpose.
     pub(super) was_truncated: bool,
@@ -40,6 +44,8 @@ pub(super) struct Replay<'c> {
     /// The last transaction that is in the tree.
     last: Zxid,
     digests: Digests,
+    count: u64,
+    milestones: Vec<(Zxid, i64)>,
     repairs: Vec<DiskOp>,
     notices: Vec<String>,
     was_truncated: bool,
@@ -55,6 +61,8 @@ impl<'c> Replay<'c> {
             last: tree.last_zxid(),
             tree,
             digests,
+            count: 0,
+            milestones: Vec::new(),
             repairs: Vec::new(),
             notices,
             was_truncated: false,
@@ -74,6 +82,8 @@ impl<'c> Replay<'c> {
             repairs: self.repairs,
             notices: self.notices,
             digest_mismatches: self.digests.mismatches,
+            count: self.count,
+            milestones: self.milestones,
             was_truncated: self.was_truncated,
         })
     }
@@ -165,6 +175,10 @@ impl<'c> Replay<'c> {
         }
         self.tree.apply(&txn.header, &txn.txn, &mut |_| {});
         self.last = zxid;
+        self.count += 1;
+        if zxid.0 % crate::DIGEST_MILESTONE == 0 && txn.digest.is_some() {
+            self.milestones.push((zxid, self.tree.digest()));
+        }
         self.digests.check(&self.tree, zxid, txn.digest.as_ref(), &mut self.notices);
         Ok(())
     }

@@ -19,6 +19,9 @@ const INITIALIZE: &str = "initialize";
 /// What a temporary file's name begins with.
 const TEMPORARY_PREFIXES: [&str; 2] = ["tmp-snapshot.", "tmp-idx-log."];
 
+/// Digests are remembered for zxids that are multiples of it, for operators to compare servers by.
+pub const DIGEST_MILESTONE: i64 = 128;
+
 /// A server's state, as its disk has it.
 pub struct Recovered {
     /// The tree after the last transaction.
@@ -27,6 +30,10 @@ pub struct Recovered {
     pub log: LogWriter,
     /// The last transaction; everything up to it has been synced, even what a crash had left unsynced.
     pub last: Durable<Zxid>,
+    /// How many transactions were read from the logs.
+    pub replayed: u64,
+    /// The digest after every replayed transaction whose zxid is a multiple of [`DIGEST_MILESTONE`], oldest first.
+    pub milestones: Vec<(Zxid, i64)>,
     /// Nothing was there: this is a new database.
     pub is_new: bool,
     /// Transactions whose digest is not the tree's. Apache writes some wrong digests itself, so this stops nobody.
@@ -97,7 +104,16 @@ pub fn recover(
     let log = LogWriter::new(config, last);
     let digest_mismatches = replayed.digest_mismatches;
     let is_new = !had_snapshot && last == Zxid::ZERO;
-    Ok(Recovered { tree, log, last: Durable::proven(last), is_new, digest_mismatches, notices })
+    Ok(Recovered {
+        tree,
+        log,
+        last: Durable::proven(last),
+        replayed: replayed.count,
+        milestones: replayed.milestones,
+        is_new,
+        digest_mismatches,
+        notices,
+    })
 }
 
 /// What is in the directories, by name.
