@@ -5,6 +5,8 @@
 //! judge in doubt is Apache: `--against apache` runs the same suites against a 3.9.5, and what fails there too is excused by name
 //! in the suite's table of [`Excuse`]s.
 
+mod cli_mt;
+mod kazoo;
 mod report;
 mod server;
 mod tools;
@@ -14,14 +16,17 @@ use crate::workspace::{cache, root, run as run_tool, target};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use report::{Excuse, Report};
-use server::{Program, Server};
+use server::Program;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 /// Every suite there is, in the order they run.
-const SUITES: &[Suite] = &[];
+const SUITES: &[Suite] = &[
+    Suite { name: "cli_mt", about: "the C client's shell, two of them", run: cli_mt::run, excuses: &[] },
+    Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
+];
 
 /// One body of foreign software.
 struct Suite {

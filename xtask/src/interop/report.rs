@@ -62,12 +62,14 @@ impl Report {
         self.excused.extend(other.excused);
     }
 
-    /// Moves failures that `excuses` know to the excused ones.
+    /// Moves what `excuses` know from the failed and the skipped to the excused.
     pub(crate) fn excuse(&mut self, excuses: &[Excuse]) {
-        for (test, why) in std::mem::take(&mut self.failed) {
-            match excuses.iter().find(|excuse| excuse.covers(&test)) {
-                Some(excuse) => self.excused.push((test, excuse.reason.to_owned())),
-                None => self.failed.push((test, why)),
+        for list in [&mut self.failed, &mut self.skipped] {
+            for (test, why) in std::mem::take(list) {
+                match excuses.iter().find(|excuse| excuse.covers(&test)) {
+                    Some(excuse) => self.excused.push((test, excuse.reason.to_owned())),
+                    None => list.push((test, why)),
+                }
             }
         }
     }

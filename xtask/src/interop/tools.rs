@@ -13,17 +13,41 @@ pub(crate) fn debian(program: &Path, packages: &[&str]) -> Result<()> {
     if program.exists() {
         return Ok(());
     }
+    install(packages)?;
+    if !program.exists() {
+        bail!("{} is not there after installing {}", program.display(), packages.join(", "));
+    }
+    Ok(())
+}
+
+/// Installs Debian packages.
+fn install(packages: &[&str]) -> Result<()> {
     run_tool(Command::new("apt-get").args(["update", "-qq"]))?;
     run_tool(
         Command::new("apt-get")
             .args(["install", "-qq", "-y", "--no-install-recommends"])
             .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
-    if !program.exists() {
-        bail!("{} is not there after installing {}", program.display(), packages.join(", "));
-    }
-    Ok(())
+    )
+}
+
+/// A virtual environment of Python with the packages of `requirements`.
+pub(crate) fn python(installed: &Path, requirements: &Path) -> Result<PathBuf> {
+    let venv = installed.join("venv");
+    once(&venv, &fs::read_to_string(requirements)?, || {
+        let make = || run_tool(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        if make().is_err() {
+            install(&["python3-venv"])?;
+            make()?;
+        }
+        let pip = venv.join("bin/python");
+        run_tool(
+            Command::new(pip)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                .arg(requirements),
+        )
+    })?;
+    Ok(venv)
 }
 
 /// Does `work` unless it was done before with the same `recipe`; a stamp in `directory` remembers.
