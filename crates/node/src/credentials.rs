@@ -47,12 +47,13 @@ impl Node {
         self.ready(slot, request, Ready::Auth { err: ErrorCode::AuthFailed.code(), close: true });
     }
 
-    /// SASL is not configured: no error and no token, so that clients fail on their own side.
+    /// SASL is not configured: no error and no token, so that clients fail on their own side. An absent token ends the
+    /// connection without an answer, as upstream.
     pub(crate) fn sasl(&mut self, slot: u32, request: RequestInfo, body: &mut Reader<'_>) {
-        if Request::decode(OpCode::Sasl, body).is_err() {
-            return self.reject(slot, request);
+        match Request::decode(OpCode::Sasl, body) {
+            Ok(Request::Sasl { token: Some(_) }) => self.ready(slot, request, Ready::SaslNullToken),
+            _ => self.reject(slot, request),
         }
-        self.ready(slot, request, Ready::SaslNullToken);
     }
 
     /// Does the connection hold a credential of one of the required schemes, if any are required?

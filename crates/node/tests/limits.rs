@@ -204,6 +204,16 @@ fn sasl_is_answered_with_a_null_token() {
 }
 
 #[test]
+fn sasl_without_a_token_ends_the_connection() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.send(&client, 1, &Request::Sasl { token: None });
+    world.run();
+    assert!(world.is_closed(&client));
+    assert_eq!(world.replies(&client).len(), 0);
+}
+
+#[test]
 fn credentials_are_a_bounded_set() {
     let mut world = World::with(|config, _| config.connections.credentials_max = 3);
     let client = world.connect();
