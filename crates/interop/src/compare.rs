@@ -19,7 +19,12 @@ pub fn compare(a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> Option<BTreeSet
     }
     let (mut left, mut right) = (a.0.clone(), b.0.clone());
     if let Some(close) = awaited.iter().position(|w| w.op == OpCode::CloseSession.code()) {
-        let behind = |frame: &Seen| matches!(frame.kind, Kind::Reply(place) if place > close);
+        let behind = |frame: &Seen| match frame.kind {
+            Kind::Reply(place) => place > close,
+            // A ping that is refused carries its own xid and not -2.
+            Kind::Stray(_) => frame.err == wire::ErrorCode::SessionExpired.code(),
+            _ => false,
+        };
         if left.iter().chain(&right).any(behind) {
             left.retain(|frame| !behind(frame));
             right.retain(|frame| !behind(frame));
