@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
 
     /// A string; malformed UTF-8 becomes U+FFFD, as in Java's decoder.
     pub fn ustring(&mut self) -> Result<Ustring<'a>, DecodeError> {
-        Ok(self.run()?.map(String::from_utf8_lossy))
+        Ok(self.run()?.map(java_text))
     }
 
     /// A vector's elements; `None` for count -1, empty for a count below that. Capacity follows the bytes that are really
@@ -202,6 +202,29 @@ impl<'a> Reader<'a> {
     pub fn ustrings(&mut self) -> Result<Option<Vec<Ustring<'a>>>, DecodeError> {
         self.vector(|r| r.ustring())
     }
+}
+
+/// UTF-8 as Java's decoder reads it: malformed parts become U+FFFD, and so does an encoded surrogate as a whole, for which
+/// Rust's decoder puts one per byte.
+pub fn java_text(bytes: &[u8]) -> Cow<'_, str> {
+    let mut rest = match std::str::from_utf8(bytes) {
+        Ok(text) => return Cow::Borrowed(text),
+        Err(_) => bytes,
+    };
+    let mut text = String::with_capacity(bytes.len());
+    while let Err(e) = std::str::from_utf8(rest) {
+        let (valid, malformed) = rest.split_at(e.valid_up_to());
+        text.push_str(&String::from_utf8_lossy(valid));
+        text.push(char::REPLACEMENT_CHARACTER);
+        let length = match malformed {
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => 3,
+            [0xed, 0xa0..=0xbf, ..] => 2,
+            _ => e.error_len().unwrap_or(malformed.len()),
+        };
+        rest = &malformed[length..];
+    }
+    text.push_str(&String::from_utf8_lossy(rest));
+    Cow::Owned(text)
 }
 
 /// Appends jute values to a byte vector.
@@ -377,6 +400,30 @@ mod tests {
     fn malformed_utf8_reads_as_replacement_characters() {
         let mut r = Reader::new(&[0, 0, 0, 1, 0xff]);
         assert_eq!(r.ustring(), Ok(Some("\u{fffd}".into())));
+    }
+
+    /// What Java 17 makes of them.
+    #[test]
+    fn malformed_utf8_reads_as_in_java() {
+        let vectors: [(&[u8], &str); 14] = [
+            (b"\xed\x9f\xbf", "\u{d7ff}"),
+            (b"\xed\xa0\xbd", "?"),
+            (b"\xed\xbf\xbf", "?"),
+            (b"a\xed\xa0\xbdb", "a?b"),
+            (b"\xed\xa0\xbd\xed\xb8\x80", "??"),
+            (b"\xed\xa0\xbd\xed", "??"),
+            (b"\xed\xa0", "?"),
+            (b"\xed\xa0A", "?A"),
+            (b"\xedAA", "?AA"),
+            (b"\xf0\x9f\x98", "?"),
+            (b"\xf0\x9fA", "?A"),
+            (b"\xf0\x80\x80\x80", "????"),
+            (b"\xe0\x80", "??"),
+            (b"\xc0\x80", "??"),
+        ];
+        for (bytes, text) in vectors {
+            assert_eq!(java_text(bytes), text.replace('?', "\u{fffd}"), "{bytes:x?}");
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub use error::ErrorCode;
 pub use header::{AUTH_XID, NOTIFICATION_XID, PING_XID, ReplyHeader, RequestHeader, SET_WATCHES_XID};
 pub use ids::{SessionId, Zxid};
 pub use jute::{
-    DEFAULT_JUTE_MAX_BUFFER, Decode, DecodeError, Encode, Limits, Reader, Writer, finish_frame, start_frame,
+    DEFAULT_JUTE_MAX_BUFFER, Decode, DecodeError, Encode, Limits, Reader, Writer, finish_frame, java_text,
+    start_frame,
 };
 pub use multi::{MultiOp, MultiResult, decode_multi, encode_multi};
 pub use op::{CreateMode, OpCode};

@@ -52,7 +52,7 @@ impl DigestAlgorithm {
     /// The id for `user:password`: `user:base64(hash("user:password"))`. Without a colon the whole text is the user.
     pub fn id(self, user_password: &[u8]) -> String {
         // Java decodes the packet leniently and hashes the text encoded again.
-        let text = String::from_utf8_lossy(user_password);
+        let text = wire::java_text(user_password);
         let user = text.split(':').next().unwrap_or("");
         format!("{user}:{}", base64(&self.hash(text.as_bytes())))
     }
