@@ -163,11 +163,12 @@ impl Tree {
         self.nodes.find(path).map(|id| NodeRef { tree: self, id })
     }
 
-    /// How many nodes are below `path`.
+    /// How many nodes are below `path`. For the empty path, another name of the root, the root counts too: upstream
+    /// counts the paths that begin with it and a slash.
     pub fn all_children_number(&self, path: &str) -> Option<i32> {
         let top = self.nodes.find(path)?;
         let nodes = if top == ROOT { self.nodes.len() } else { self.nodes.subtree(top).count() };
-        Some((nodes - 1) as i32)
+        Some((nodes - usize::from(!path.is_empty())) as i32)
     }
 
     /// The paths of a session's ephemeral nodes.

@@ -213,7 +213,7 @@ fn all_children_are_counted() {
     }
     let count = |path: &str| world.tree.all_children_number(path);
     assert_eq!((count("/"), count("/a"), count("/a/b"), count("/e")), (Some(8), Some(3), Some(1), Some(0)));
-    assert_eq!(count("/x"), None);
+    assert_eq!((count("/x"), count("")), (None, Some(9)));
     assert_eq!(world.tree.approximate_data_size(), 44 + 2 + 4 + 6 + 4 + 2);
 }
 
