@@ -159,12 +159,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A plain prefix of the text; blank means all (reference: client-protocol §4.8).
+    /// A plain prefix of the text; what is empty or `/` after Java's trim, which takes control characters too, means all
+    /// (reference: client-protocol §4.8).
     fn ephemerals(&mut self, xid: i32, prefix: &str) {
-        let blank = prefix.chars().all(is_java_whitespace);
-        // Java's trim takes control characters too.
-        let root = prefix.trim_matches(|c| c <= ' ') == "/";
-        let prefix = if blank || root { "/" } else { prefix };
+        let all = matches!(prefix.trim_matches(|c| c <= ' '), "" | "/");
+        let prefix = if all { "/" } else { prefix };
         let paths: Vec<String> =
             self.tree.ephemerals(self.session).filter(|path| path.starts_with(prefix)).collect();
         self.reply(xid, |w| w.vector(Some(&paths), |w, path| w.text(path)));
@@ -331,10 +330,4 @@ fn list<'a>(
 ) -> Result<impl Iterator<Item = Result<&'a str, ErrorCode>>, ErrorCode> {
     let paths = paths.as_ref().ok_or(ErrorCode::MarshallingError)?;
     Ok(paths.iter().map(present))
-}
-
-/// `Character.isWhitespace`: without the no-break spaces and without most control characters.
-fn is_java_whitespace(c: char) -> bool {
-    matches!(c, '\u{1c}'..='\u{1f}')
-        || (c.is_whitespace() && !matches!(c, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}'))
 }

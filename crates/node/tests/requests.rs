@@ -228,7 +228,9 @@ fn ephemerals_are_listed_by_prefix() {
         (None, vec!["/w", "/ww1", "/x"]),
         (Some(" "), vec!["/w", "/ww1", "/x"]),
         (Some("/\t"), vec!["/w", "/ww1", "/x"]),
+        (Some("\0"), vec!["/w", "/ww1", "/x"]),
         (Some("\u{a0}"), vec![]),
+        (Some("\u{2003}"), vec![]),
         (Some("/w"), vec!["/w", "/ww1"]),
         (Some("/nope"), vec![]),
     ] {
