@@ -1,14 +1,14 @@
 //! Rounds of sequences against a pair of servers, and what happens when they part: shrink, tell, stop.
 
 use crate::generate::generate;
-use crate::item::Item;
+use crate::item::{Act, Item};
 use crate::pair::{Difference, Pair};
 use crate::process::{Program, Server};
 use crate::profile::{PROFILES, Profile};
 use crate::tolerate::Tolerated;
 use crate::{shrink, walk};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What to compare and how long.
@@ -73,9 +73,11 @@ pub struct Failure {
 }
 
 /// A pair of running servers.
-pub(crate) struct Running {
-    _judge: Server,
-    subject: Server,
+pub(crate) struct Running<'p> {
+    plan: &'p Plan,
+    profile: &'p Profile,
+    /// The judge, then the subject; gone while they are started again.
+    servers: Option<(Server, Server)>,
     pair: Pair,
 }
 
@@ -84,21 +86,38 @@ impl Plan {
         PROFILES.iter().filter(|p| self.profile.as_ref().is_none_or(|name| name == p.name)).collect()
     }
 
-    pub(crate) fn start(&self, profile: &Profile) -> Result<Running, String> {
-        let fail = |e: std::io::Error| e.to_string();
-        let judge = self.judge.start(profile, self.ports.0, &self.directory.join("judge")).map_err(fail)?;
-        let subject =
-            self.subject.start(profile, self.ports.1, &self.directory.join("subject")).map_err(fail)?;
-        let pair = Pair::new(judge.address, subject.address).map_err(|d| d.what)?;
-        Ok(Running { _judge: judge, subject, pair })
+    pub(crate) fn start<'p>(&'p self, profile: &'p Profile) -> Result<Running<'p>, String> {
+        let (judge, subject) = (self.directory.join("judge"), self.directory.join("subject"));
+        for directory in [&judge, &subject] {
+            let _ = std::fs::remove_dir_all(directory);
+        }
+        let servers = self.resume(profile, &judge, &subject).map_err(|e| e.to_string())?;
+        let pair = Pair::new(servers.0.address, servers.1.address).map_err(|d| d.what)?;
+        Ok(Running { plan: self, profile, servers: Some(servers), pair })
+    }
+
+    /// Starts both servers at the same time.
+    fn resume(&self, profile: &Profile, judge: &Path, subject: &Path) -> std::io::Result<(Server, Server)> {
+        std::thread::scope(|scope| {
+            let judge = scope.spawn(|| self.judge.resume(profile, self.ports.0, judge));
+            let subject = self.subject.resume(profile, self.ports.1, subject);
+            let judge =
+                judge.join().unwrap_or_else(|_| Err(std::io::Error::other("the judge's thread died")));
+            Ok((judge?, subject?))
+        })
     }
 }
 
-impl Running {
+impl Running<'_> {
     /// One whole round.
     pub(crate) fn round(&mut self, items: &[Item]) -> Result<usize, Difference> {
         let last = items.last().map_or(0, |item| item.id);
-        self.pair.run(items)?;
+        for part in items.split_inclusive(|item| matches!(item.act, Act::Restart { .. })) {
+            self.pair.run(part)?;
+            if let Some(Item { id, act: Act::Restart { swap }, .. }) = part.last() {
+                self.restart(*id, *swap)?;
+            }
+        }
         let nodes = walk::compare(&mut self.pair, last)?;
         self.pair.close_sessions()?;
         walk::digests(&mut self.pair, last)?;
@@ -106,6 +125,30 @@ impl Running {
         self.pair.a.forget_sessions();
         self.pair.b.forget_sessions();
         Ok(nodes)
+    }
+
+    /// Kills both servers and goes on with them; with `swap`, each takes up the other's data. Nothing may change by it.
+    fn restart(&mut self, item: usize, swap: bool) -> Result<(), Difference> {
+        walk::compare(&mut self.pair, item)?;
+        let before = walk::read(&mut self.pair);
+        let (judge, subject) = self.servers.take().expect("they run");
+        let directories = (judge.kill(), subject.kill());
+        let (judge, subject) =
+            if swap { (&directories.1, &directories.0) } else { (&directories.0, &directories.1) };
+        let servers = self.plan.resume(self.profile, judge, subject);
+        let servers = servers.map_err(|e| Difference { item, what: format!("after a restart: {e}") })?;
+        let addresses = (servers.0.address, servers.1.address);
+        self.servers = Some(servers);
+        self.pair.restarted(addresses.0, addresses.1, swap)?;
+        walk::compare(&mut self.pair, item)?;
+        let after = walk::read(&mut self.pair);
+        let (of_judge, of_subject) = if swap { (&after.1, &after.0) } else { (&after.0, &after.1) };
+        walk::unchanged(&before.0, of_judge, item)?;
+        walk::unchanged(&before.1, of_subject, item)
+    }
+
+    fn tail(&self) -> String {
+        self.servers.as_ref().map(|(_, subject)| subject.tail()).unwrap_or_default()
     }
 }
 
@@ -142,7 +185,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Result<Report, Box
                 }
                 Err(difference) => {
                     tell(&format!("profile {} seed {seed}: {}", profile.name, difference.what));
-                    let output = running.subject.tail();
+                    let output = running.tail();
                     drop(running);
                     return Ok(Err(Box::new(
                         plan.failure(profile, seed, items, difference, output, &mut tell),
@@ -165,7 +208,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Result<Report, Box
     Ok(Ok(report))
 }
 
-impl Running {
+impl Running<'_> {
     /// The pair counts from its start; the report from the run's.
     fn add_to(&self, report: &mut Report, before: &Report) {
         report.operations = before.operations + self.pair.operations;
@@ -201,9 +244,7 @@ impl Plan {
         let end = failure.items.iter().position(|item| item.id > shown && !item.glued);
         failure.items.truncate(end.unwrap_or(usize::MAX));
         let attempt = |items: &[Item]| match self.start(profile) {
-            Ok(mut running) => {
-                running.round(items).err().map(|difference| (difference, running.subject.tail()))
-            }
+            Ok(mut running) => running.round(items).err().map(|difference| (difference, running.tail())),
             Err(_) => None,
         };
         if attempt(&failure.items).is_none() {

@@ -66,8 +66,12 @@ impl Generator<'_> {
             22..25 => self.unknown_op(conn),
             25..29 => self.failing_auth(conn),
             29..31 => self.bad_handshake(),
-            31..40 => {
-                let word = *self.rng.pick(&[b"ruok", b"isro", b"srvr", b"wchs", b"mntr", b"dump"]);
+            31..33 => self.half_close(conn),
+            33 if self.profile.restarts => self.restart(),
+            34..40 => {
+                let words: &[&[u8; 4]] =
+                    &[b"ruok", b"isro", b"srvr", b"wchs", b"wchp", b"wchc", b"mntr", b"dump"];
+                let word = *self.rng.pick(words);
                 self.push(false, Act::Word(*word));
             }
             40 if self.rng.percent(40) => self.expire(),
@@ -87,20 +91,30 @@ impl Generator<'_> {
             5..7 => self.rng.between(2, 6),
             _ => self.rng.between(5, 50),
         };
-        let mut wrote = false;
-        for n in 0..length {
+        for (n, frame) in self.burst(length).into_iter().enumerate() {
+            self.push(n > 0, Act::Frame { conn, frame });
+        }
+    }
+
+    /// At most `length` requests without waiting in between. A pending setACL is judged by the old ACL, and a quota by
+    /// applied usage: timing, on Apache's side, so that these come behind no write and before nothing.
+    fn burst(&mut self, length: i64) -> Vec<Frame> {
+        let (mut wrote, mut frames) = (false, Vec::new());
+        for _ in 0..length {
             let frame = self.frame();
             let op = OpCode::from_code(frame.op);
             let writes = op.is_some_and(is_write);
-            // A pending setACL is judged by the old ACL, and a quota by applied usage: timing, on Apache's side.
-            let alone = op == Some(OpCode::SetAcl) || (self.profile.enforce_quota && writes);
-            let glued = n > 0 && !(alone && wrote);
-            wrote = if glued { wrote | writes } else { writes };
-            self.push(glued, Act::Frame { conn, frame });
-            if alone {
+            let last = op == Some(OpCode::SetAcl) || (self.profile.enforce_quota && writes);
+            if last && wrote {
+                break;
+            }
+            wrote |= writes;
+            frames.push(frame);
+            if last {
                 break;
             }
         }
+        frames
     }
 
     /// One request that Apache survives and both answer alike.
@@ -201,6 +215,19 @@ impl Generator<'_> {
         self.open[conn] = false;
     }
 
+    fn half_close(&mut self, conn: usize) {
+        let length = self.rng.between(0, 12);
+        let frames = self.burst(length);
+        self.push(false, Act::HalfClose { conn, frames });
+        self.open[conn] = false;
+    }
+
+    fn restart(&mut self) {
+        let swap = self.rng.percent(50);
+        self.push(false, Act::Restart { swap });
+        self.open = [false; CONNECTIONS];
+    }
+
     fn bad_handshake(&mut self) {
         let n = self.rng.between(0, 27) as usize;
         let bytes = match self.rng.below(3) {
@@ -213,7 +240,9 @@ impl Generator<'_> {
     }
 
     fn expire(&mut self) {
-        let frames = (0..self.rng.between(1, 5))
+        // More than one write is a matter of timing where quotas are enforced.
+        let length = if self.profile.enforce_quota { 1 } else { self.rng.between(1, 5) };
+        let frames = (0..length)
             .map(|_| {
                 loop {
                     let frame = requests::ephemeral(&mut self.rng);

@@ -42,6 +42,19 @@ pub enum Act {
     Handshake(Vec<u8>),
     /// A four-letter word on a connection of its own.
     Word([u8; 4]),
+    /// Send requests and no more: the server sees the end of the stream behind them, and what it answers is read up to
+    /// its close and forgotten.
+    HalfClose {
+        /// On which connection.
+        conn: usize,
+        /// What.
+        frames: Vec<Frame>,
+    },
+    /// Kill both servers and start them again, with the trees compared before and after.
+    Restart {
+        /// Does each server take up the other's data directory?
+        swap: bool,
+    },
     /// A session of the shortest timeout does something, then falls silent until it has expired.
     Expire {
         /// What it does first.
@@ -152,6 +165,14 @@ impl fmt::Display for Item {
             Act::Drop { conn } => write!(f, "[{conn}] hang up"),
             Act::Handshake(bytes) => write!(f, "bad handshake {}", hex(bytes)),
             Act::Word(word) => write!(f, "four-letter word {}", String::from_utf8_lossy(word)),
+            Act::HalfClose { conn, frames } => {
+                write!(f, "[{conn}] half close behind")?;
+                frames.iter().try_for_each(|frame| write!(f, " {frame};"))
+            }
+            Act::Restart { swap: false } => write!(f, "both servers are killed and started again"),
+            Act::Restart { swap: true } => {
+                write!(f, "both servers are killed and started again on each other's data")
+            }
             Act::Expire { frames, hang_up } => {
                 write!(f, "a session expires (hang up: {hang_up}) after")?;
                 frames.iter().try_for_each(|frame| write!(f, " {frame};"))

@@ -71,23 +71,43 @@ impl Pair {
             frames: 0,
             errors: Default::default(),
         };
+        pair.connect_control(None)?;
+        Ok(pair)
+    }
+
+    fn connect_control(&mut self, renew: Option<usize>) -> Result<(), Difference> {
         let connect = Connect {
             conn: CONTROL,
-            renew: None,
+            renew,
             password: Password::Right,
             timeout_ms: 3_600_000,
             last_seen: None,
             read_only: Some(false),
             protocol_version: 0,
         };
-        pair.connect(CONTROL - 1000, &connect, &[])?;
+        self.connect(CONTROL - 1000, &connect, &[])?;
         let auth = Request::Auth {
             auth_type: 0,
             scheme: Some("digest".into()),
             auth: Some(b"super:test"[..].into()),
         };
-        pair.control(&[Frame::of(&auth)])?;
-        Ok(pair)
+        self.control(&[Frame::of(&auth)])
+    }
+
+    /// Goes on with servers that were started again; with `swapped`, each has the other's data.
+    ///
+    /// # Errors
+    /// When the driver's own session is not taken up alike.
+    pub fn restarted(&mut self, a: SocketAddr, b: SocketAddr, swapped: bool) -> Result<(), Difference> {
+        for (side, address) in [(&mut self.a, a), (&mut self.b, b)] {
+            side.address = address;
+            side.hang_up_all();
+        }
+        if swapped {
+            self.a.exchange_sessions(&mut self.b);
+        }
+        self.conns.iter_mut().for_each(|conn| conn.live = false);
+        self.connect_control(Some(CONTROL - 1000))
     }
 
     fn conn(&mut self, conn: usize) -> &mut Conn {
@@ -135,11 +155,14 @@ impl Pair {
             Act::Handshake(bytes) => {
                 self.operations += 1;
                 self.open(id, ASIDE)?;
-                self.send(ASIDE, bytes, bytes);
+                self.send(ASIDE, (bytes, bytes), None);
                 let outcome = (self.a.drain(ASIDE), self.b.drain(ASIDE));
                 self.judge(id, ASIDE, outcome, &[])
             }
             Act::Word(word) => self.word(id, word),
+            Act::HalfClose { conn, frames } => self.half_close(id, *conn, frames),
+            // The owner of the servers does it, between two runs.
+            Act::Restart { .. } => Ok(()),
             Act::Expire { frames, hang_up } => self.expire(id, frames, *hang_up),
         }
     }
@@ -148,7 +171,9 @@ impl Pair {
     fn batch(&mut self, id: usize, conn: usize, frames: &[&Frame]) -> Result<(), Difference> {
         let (bytes, awaited) = self.encode(conn, frames);
         self.operations += frames.len() as u64;
-        self.send(conn, &bytes, &bytes);
+        // Now and then the bytes come in two pieces, anywhere.
+        let split = id.wrapping_mul(2_654_435_761) % (8 * bytes.len());
+        self.send(conn, (&bytes, &bytes), Some(split).filter(|at| *at < bytes.len()));
         let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
         self.judge(id, conn, outcome, &awaited)?;
         if !self.conn(conn).live {
@@ -170,9 +195,9 @@ impl Pair {
         (bytes, awaited)
     }
 
-    fn send(&mut self, conn: usize, a: &[u8], b: &[u8]) {
-        self.a.send(conn, a);
-        self.b.send(conn, b);
+    fn send(&mut self, conn: usize, (a, b): (&[u8], &[u8]), split: Option<usize>) {
+        self.a.send(conn, a, split);
+        self.b.send(conn, b, split);
     }
 
     fn open(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
@@ -268,7 +293,7 @@ impl Pair {
         let (behind, awaited) = self.encode(conn, glued);
         to_a.extend(&behind);
         to_b.extend(&behind);
-        self.send(conn, &to_a, &to_b);
+        self.send(conn, (&to_a, &to_b), None);
         let outcome = (self.a.collect(conn, &awaited, Some(id)), self.b.collect(conn, &awaited, Some(id)));
         self.judge(id, conn, outcome, &awaited)?;
         self.barrier_unless_control(id, conn)
@@ -284,9 +309,31 @@ impl Pair {
         }
         self.ping(id, conn)?;
         self.operations += 1;
-        self.send(conn, bytes, bytes);
+        self.send(conn, (bytes, bytes), None);
         let outcome = (self.a.drain(conn), self.b.drain(conn));
         self.judge(id, conn, outcome, &[])?;
+        self.conns[conn].live = false;
+        self.barrier(id)
+    }
+
+    /// What is answered is a race between the replies and the end of the connection; what is done is not.
+    fn half_close(&mut self, id: usize, conn: usize, frames: &[Frame]) -> Result<(), Difference> {
+        if !self.conns[conn].live {
+            return Ok(());
+        }
+        self.ping(id, conn)?;
+        let (bytes, _) = self.encode(conn, &frames.iter().collect::<Vec<_>>());
+        self.operations += frames.len() as u64;
+        self.send(conn, (&bytes, &bytes), None);
+        for side in [&mut self.a, &mut self.b] {
+            side.finish(conn);
+            if side.drain(conn).1 != End::Closed {
+                let what =
+                    format!("connection {conn}: the {} does not close at the end of the stream", side.name);
+                return Err(Difference { item: id, what });
+            }
+            side.hang_up(conn);
+        }
         self.conns[conn].live = false;
         self.barrier(id)
     }
@@ -294,7 +341,7 @@ impl Pair {
     fn ping(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
         let ping = Frame::of(&Request::Ping);
         let (bytes, awaited) = self.encode(conn, &[&ping]);
-        self.send(conn, &bytes, &bytes);
+        self.send(conn, (&bytes, &bytes), None);
         let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
         self.judge(id, conn, outcome, &awaited)
     }
@@ -316,7 +363,7 @@ impl Pair {
     /// by nobody.
     pub fn ask(&mut self, frames: &[Frame]) -> (Vec<Seen>, Vec<Seen>) {
         let (bytes, awaited) = self.encode(CONTROL, &frames.iter().collect::<Vec<_>>());
-        self.send(CONTROL, &bytes, &bytes);
+        self.send(CONTROL, (&bytes, &bytes), None);
         let raw = |side: &mut Side| {
             side.raw = true;
             let seen = side.collect(CONTROL, &awaited, None).0;
@@ -337,7 +384,27 @@ impl Pair {
             }
             // Closed connections leave the watch tables and the counts a moment later.
             if Instant::now() > deadline {
-                let what = format!("{}\n  judge:   {a:?}\n  subject: {b:?}", String::from_utf8_lossy(word));
+                let watches =
+                    |side: &Side| side.word(b"wchp").map(|t| words::comparable(b"wchp", &t, &side.labels));
+                let (more_a, more_b) = (watches(&self.a), watches(&self.b));
+                let only = |these: &[Option<String>], those: &[Option<String>]| {
+                    let lines = |texts: &[Option<String>]| -> Vec<String> {
+                        texts.iter().flatten().flat_map(|text| text.lines()).map(str::to_owned).collect()
+                    };
+                    let those = lines(those);
+                    lines(these)
+                        .into_iter()
+                        .filter(|line| !those.contains(line))
+                        .collect::<Vec<_>>()
+                        .join("\n    ")
+                };
+                let (a, b) = (&[a, more_a][..], &[b, more_b][..]);
+                let word = String::from_utf8_lossy(word);
+                let what = format!(
+                    "{word}, and wchp\n  judge only:\n    {}\n  subject only:\n    {}",
+                    only(a, b),
+                    only(b, a)
+                );
                 return Err(Difference { item: id, what });
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -51,7 +51,7 @@ impl Program {
         std::fs::create_dir_all(directory.join("data"))?;
         let configuration = directory.join("zoo.cfg");
         std::fs::write(&configuration, configuration_text(profile, port, directory))?;
-        let output = std::fs::File::create(directory.join("output"))?;
+        let output = std::fs::File::options().create(true).append(true).open(directory.join("output"))?;
         let mut command = self.command(profile, &configuration);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.current_dir(directory).spawn()?;
@@ -110,6 +110,13 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         Err(io::Error::other("the server does not answer"))
+    }
+
+    /// Kills it, as a crash of the process would, and gives back its directory.
+    pub fn kill(mut self) -> PathBuf {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::take(&mut self.directory)
     }
 
     /// The last lines it printed.

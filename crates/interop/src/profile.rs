@@ -17,6 +17,8 @@ pub struct Profile {
     pub enforce_quota: bool,
     /// Is everything allowed to everybody?
     pub skip_acl: bool,
+    /// Are the servers killed and started again within a sequence?
+    pub restarts: bool,
 }
 
 /// `super:test`, which every profile lets in as the superuser.
@@ -51,6 +53,7 @@ pub const PROFILES: &[Profile] = &[
         extended_types: false,
         enforce_quota: false,
         skip_acl: false,
+        restarts: false,
     },
     Profile {
         name: "extended",
@@ -60,6 +63,7 @@ pub const PROFILES: &[Profile] = &[
         extended_types: true,
         enforce_quota: true,
         skip_acl: false,
+        restarts: false,
     },
     Profile {
         name: "open",
@@ -69,5 +73,16 @@ pub const PROFILES: &[Profile] = &[
         extended_types: true,
         enforce_quota: false,
         skip_acl: true,
+        restarts: false,
+    },
+    Profile {
+        name: "restart",
+        settings: &[("snapCount", "300")],
+        properties: &[("zookeeper.extendedTypesEnabled", "true")],
+        jute_max_buffer: 65536,
+        extended_types: true,
+        enforce_quota: false,
+        skip_acl: false,
+        restarts: true,
     },
 ];

@@ -61,7 +61,8 @@ pub struct Awaited {
 pub struct Side {
     /// For messages.
     pub name: &'static str,
-    address: SocketAddr,
+    /// Where the server listens.
+    pub address: SocketAddr,
     sockets: HashMap<usize, Socket>,
     /// The numbers that both servers' sessions share.
     pub labels: Labels,
@@ -105,11 +106,33 @@ impl Side {
         self.sockets.remove(&conn);
     }
 
-    /// Sends bytes on a connection, if it is there.
-    pub fn send(&mut self, conn: usize, bytes: &[u8]) {
-        if let Some(socket) = self.sockets.get_mut(&conn) {
-            socket.send(bytes);
+    /// Sends bytes on a connection, if it is there, with a pause at `split`.
+    pub fn send(&mut self, conn: usize, bytes: &[u8], split: Option<usize>) {
+        let Some(socket) = self.sockets.get_mut(&conn) else { return };
+        let (first, rest) = bytes.split_at(split.unwrap_or(bytes.len()).min(bytes.len()));
+        socket.send(first);
+        if !rest.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+            socket.send(rest);
         }
+    }
+
+    /// Ends the stream of a connection in this direction.
+    pub fn finish(&mut self, conn: usize) {
+        if let Some(socket) = self.sockets.get_mut(&conn) {
+            socket.finish();
+        }
+    }
+
+    /// Forgets every connection, as when the server is gone.
+    pub fn hang_up_all(&mut self) {
+        self.sockets.clear();
+    }
+
+    /// Exchanges what is known of the sessions, as when the servers exchange their data.
+    pub fn exchange_sessions(&mut self, other: &mut Side) {
+        std::mem::swap(&mut self.labels, &mut other.labels);
+        std::mem::swap(&mut self.credentials, &mut other.credentials);
     }
 
     /// What a four-letter word answers.

@@ -41,6 +41,11 @@ impl Socket {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Ends the stream in this direction.
+    pub fn finish(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
     /// The next frame, or what came instead, waiting no longer than `patience`.
     pub fn frame(&mut self, patience: Duration) -> Got {
         let deadline = Instant::now() + patience;

@@ -176,6 +176,7 @@ pub fn profiles() -> [crate::profile::Profile; 2] {
         extended_types: false,
         enforce_quota: false,
         skip_acl: false,
+        restarts: false,
     };
     let extended = crate::profile::Profile {
         name: "stories-extended",

@@ -13,6 +13,9 @@ pub fn comparable(word: &[u8; 4], text: &str, labels: &Labels) -> String {
             lines.join("\n")
         }
         b"dump" => dump(text, labels),
+        // Apache also counts connections whose last watch has fired (differences: `wchs`).
+        b"wchs" => text.split_once(" connections ").map_or(text, |(_, rest)| rest).to_owned(),
+        b"wchc" | b"wchp" => watches(text, labels),
         _ => text.to_owned(),
     }
 }
@@ -44,8 +47,7 @@ fn dump(text: &str, labels: &Labels) -> String {
     let mut owner = String::new();
     for line in lines {
         if let Some(id) = line.strip_prefix("0x").and_then(|line| line.strip_suffix(':')) {
-            let id = u64::from_str_radix(id, 16).unwrap_or(0) as i64;
-            owner = labels.get(&id).map_or_else(|| line.to_owned(), |label| format!("session {label}"));
+            owner = session(id, labels);
         } else if line.starts_with('\t') {
             out.push(format!("{owner} {line}"));
         } else {
@@ -54,4 +56,44 @@ fn dump(text: &str, labels: &Labels) -> String {
     }
     out.sort();
     out.join("\n")
+}
+
+/// The pairs of a head line and a line below it, in order: sessions and their paths, or paths and their sessions.
+fn watches(text: &str, labels: &Labels) -> String {
+    let named = |line: &str| match line.strip_prefix("0x") {
+        Some(id) => session(id, labels),
+        None => line.to_owned(),
+    };
+    let mut head = String::new();
+    let mut out = Vec::new();
+    for line in text.lines() {
+        match line.strip_prefix('\t') {
+            Some(below) => out.push(format!("{head}: {}", named(below))),
+            None => head = named(line),
+        }
+    }
+    out.sort();
+    out.join("\n")
+}
+
+/// The number that both servers' sessions share, from the hexadecimal id of one.
+fn session(id: &str, labels: &Labels) -> String {
+    let known = u64::from_str_radix(id, 16).ok().and_then(|id| labels.get(&(id as i64)));
+    known.map_or_else(|| format!("0x{id}"), |label| format!("session {label}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_named_alike_and_lists_put_in_order() {
+        let by_path = comparable(b"wchp", "/b\n\t0x1f\n\t0x2\n/a\n\t0x1f\n", &Labels::from([(0x1f, 3)]));
+        assert_eq!(by_path, "/a: session 3\n/b: 0x2\n/b: session 3");
+        let by_session = comparable(b"wchc", "0x1f\n\t/b\n\t/a\n", &Labels::from([(0x1f, 3)]));
+        assert_eq!(by_session, "session 3: /a\nsession 3: /b");
+        let summary =
+            comparable(b"wchs", "2 connections watching 3 paths\nTotal watches:4\n", &Labels::new());
+        assert_eq!(summary, "watching 3 paths\nTotal watches:4\n");
+    }
 }

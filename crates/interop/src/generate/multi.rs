@@ -10,7 +10,8 @@ pub(super) fn multi(rng: &mut Rng) -> Frame {
     let count = match rng.below(10) {
         0 => 0,
         1..8 => rng.between(1, 5),
-        _ => rng.between(5, 20),
+        8 => rng.between(5, 20),
+        _ => rng.between(20, 60),
     };
     list(rng, OpCode::Multi, count, write_op)
 }

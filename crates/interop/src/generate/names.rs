@@ -122,6 +122,9 @@ pub(super) fn any(rng: &mut Rng) -> Path {
         Some(b"/\xff"),
         Some(b"/\xc3"),
         Some(b"/\xed\xa0\xbd"),
+        Some(b"/\xed\xa0\xbd\xed\xb8\x80"),
+        Some(b"/\xed\xa0"),
+        Some(b"/\xed\xa0a"),
         Some(b"/\xe2\x82"),
         Some(b"/\xf0\x9f\x98"),
         Some(b"/zookeeper/config"),
@@ -132,10 +135,24 @@ pub(super) fn any(rng: &mut Rng) -> Path {
         Some(b"zookeeper"),
     ];
     if rng.percent(5) {
-        let n = rng.between(100, 3000) as usize;
+        let n = if rng.percent(5) { 30_000 } else { rng.between(100, 3000) as usize };
         return Some([b"/".to_vec(), vec![b'l'; n]].concat());
     }
     rng.pick(wrong).map(<[u8]>::to_vec)
+}
+
+/// What getEphemerals is asked for.
+pub(super) fn prefix(rng: &mut Rng) -> Path {
+    match rng.below(10) {
+        0..4 => any(rng),
+        4..7 => Some(b"/".to_vec()),
+        7 => Some(rng.pick(&["/\t", " ", "\0 ", "\u{2003}", "\u{85}", " /", "/ a"]).as_bytes().to_vec()),
+        _ => {
+            // Any beginning of a path will do.
+            let path = likely(rng).into_bytes();
+            Some(path[..rng.between(1, path.len() as i64) as usize].to_vec())
+        }
+    }
 }
 
 /// A node's data.

@@ -41,7 +41,12 @@ pub(super) fn any(rng: &mut Rng, profile: &Profile) -> Frame {
             let n = rng.below(60);
             frame.body = rng.bytes(n);
         }
-        4 => frame.xid = Some(*rng.pick(&[0, -3, -8, -2, i32::MIN, i32::MAX, 5, 5])),
+        4 => frame.xid = Some(*rng.pick(&[0, -3, -8, -2, -4, i32::MIN, i32::MAX, 5, 5])),
+        // A length inside the record that is too long, negative, or more than the frame holds.
+        5 if frame.body.len() >= 4 && rng.percent(30) => {
+            let length = *rng.pick(&[-2, i32::MIN, i32::MAX, 65_536, 131_072, 131_073, 70_000]);
+            frame.body[..4].copy_from_slice(&length.to_be_bytes());
+        }
         _ => {}
     }
     frame
@@ -236,9 +241,11 @@ pub(super) fn read(rng: &mut Rng) -> Frame {
         GetAllChildrenNumber,
         WhoAmI,
     ]);
-    let (path, watch) = (names::any(rng), rng.percent(40));
+    let (path, watch, prefix) = (names::any(rng), rng.percent(40), names::prefix(rng));
     frame(op, |w| {
-        if !matches!(op, Ping | WhoAmI) {
+        if op == GetEphemerals {
+            w.buffer(prefix.as_deref());
+        } else if !matches!(op, Ping | WhoAmI) {
             w.buffer(path.as_deref());
         }
         if matches!(op, Exists | GetData | GetChildren | GetChildren2) {
@@ -259,14 +266,14 @@ pub(super) fn on_reconnect(rng: &mut Rng, profile: &Profile) -> Frame {
 /// An auth packet that is accepted, or a sasl one on a server without SASL.
 pub(super) fn auth(rng: &mut Rng) -> Frame {
     if rng.percent(10) {
-        let token = names::data(rng);
-        return frame(OpCode::Sasl, |w| w.buffer(token.as_deref()));
+        let token = names::data(rng).unwrap_or_default();
+        return frame(OpCode::Sasl, |w| w.buffer(Some(&token)));
     }
     let mut out = match rng.below(10) {
         0 => auth_of(Some("ip"), Some(b"")),
         1 => auth_of(
             Some("digest"),
-            Some(*rng.pick::<&[u8]>(&[b"nocolon", b"", b":", b"a:b:c", b"\xff:\xfe"])),
+            Some(*rng.pick::<&[u8]>(&[b"nocolon", b"", b":", b"a:b:c", b"\xff:\xfe", b"\xed\xa0\xbd:p"])),
         ),
         2 | 3 => auth_of(Some("digest"), Some(b"super:test")),
         4 => auth_of(Some("digest"), Some(b"super:wrong")),
@@ -284,8 +291,14 @@ pub(super) fn failing_auth(rng: &mut Rng) -> Frame {
         2 => auth_of(Some(*rng.pick(&["foo", "", "auth", "super", "sasl", "x509"])), Some(b"a:b")),
         3 => auth_of(None, Some(b"a:b")),
         _ => {
+            // A record that ends too soon, or a sasl packet without a token.
             let mut out = auth_of(Some("digest"), Some(b"u1:p1"));
-            out.body.truncate(rng.below(12));
+            if rng.percent(30) {
+                out.op = OpCode::Sasl.code();
+                out.body = vec![0xff; 4];
+            } else {
+                out.body.truncate(rng.below(12));
+            }
             out
         }
     }
@@ -293,7 +306,8 @@ pub(super) fn failing_auth(rng: &mut Rng) -> Frame {
 
 fn auth_of(scheme: Option<&str>, auth: Option<&[u8]>) -> Frame {
     let mut out = frame(OpCode::Auth, |w| {
-        w.int(0);
+        // Its type is not looked at.
+        w.int(auth.map_or(0, |auth| auth.len() as i32 - 5));
         w.ustring(scheme);
         w.buffer(auth);
     });
