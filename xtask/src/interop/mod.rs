@@ -6,6 +6,7 @@
 //! in the suite's table of [`Excuse`]s.
 
 mod cli_mt;
+mod java;
 mod kazoo;
 mod report;
 mod server;
@@ -26,6 +27,7 @@ use std::time::Instant;
 const SUITES: &[Suite] = &[
     Suite { name: "cli_mt", about: "the C client's shell, two of them", run: cli_mt::run, excuses: &[] },
     Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
+    java::CLIENT,
 ];
 
 /// One body of foreign software.

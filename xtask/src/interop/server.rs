@@ -62,6 +62,15 @@ impl Server {
         self.wait_ready()
     }
 
+    /// As [`Server::resume`], with more lines of zoo.cfg for this run alone.
+    pub(crate) fn resume_with(&mut self, settings: &[&str]) -> Result<()> {
+        let usual = self.settings.len();
+        self.settings.extend(settings.iter().map(|line| (*line).to_owned()));
+        let resumed = self.resume();
+        self.settings.truncate(usual);
+        resumed
+    }
+
     /// As a connect string.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
