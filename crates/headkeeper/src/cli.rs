@@ -1,6 +1,8 @@
 //! The command line: what can be asked for, and its help.
 
 use crate::bench::BenchArgs;
+use crate::config::ConfigArgs;
+use crate::help::HelpArgs;
 use crate::log::LogArgs;
 use crate::serve::ServeArgs;
 use crate::shell::ShellArgs;
@@ -12,6 +14,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "headkeeper",
     version,
+    disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     after_help = "\
 Without a command: a server for this machine only, on 127.0.0.1:2181, with its data in
@@ -23,6 +26,7 @@ Without a command: a server for this machine only, on 127.0.0.1:2181, with its d
   headkeeper shell                           a prompt with history, completion and `help`
 
   headkeeper serve zoo.cfg                   a server with ZooKeeper's configuration file
+  headkeeper config snapCount                what does a key of that file do?
   headkeeper bench --duration 5              how fast is it?
   headkeeper log dump DATA/version-2/log.1   what has been written?
 
@@ -38,6 +42,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a server with a configuration
     Serve(ServeArgs),
+    /// Explain the keys of a configuration file, or check one
+    Config(ConfigArgs),
     /// Look at znodes and change them
     Shell(ShellArgs),
     /// Measure a server's throughput and latency
@@ -46,6 +52,8 @@ pub enum Command {
     Log(LogArgs),
     /// Read and compare snapshots
     Snapshot(SnapshotArgs),
+    /// Tell more about a command, or about configuration keys: help config tickTime
+    Help(HelpArgs),
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod base64;
 mod bench;
 mod cli;
+mod config;
+mod help;
 mod log;
 mod offline;
 mod serve;
@@ -18,9 +20,11 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         None => serve::local(),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
         Some(Command::Shell(args)) => shell::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Log(args)) => log::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
+        Some(Command::Help(args)) => help::run(&args),
     }
 }

@@ -23,10 +23,7 @@ pub struct ServeArgs {
 
 /// Serves with a configuration until it is told to stop.
 pub fn run(args: &ServeArgs) -> ExitCode {
-    let properties: Vec<String> = args.properties.iter().map(|pair| format!("-D{pair}")).collect();
-    let variable = |name: &str| env::var(name).ok();
-    let (flags, mut notices) =
-        jvm_properties(variable("SERVER_JVMFLAGS").as_deref(), variable("JVMFLAGS").as_deref(), &properties);
+    let (flags, mut notices) = flags(&args.properties);
     let read = match args.arguments.as_slice() {
         [file] => load::load(Path::new(file), &flags),
         several => Config::from_arguments(several, &flags),
@@ -37,6 +34,16 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     };
     notices.extend(more);
     start(&config, &notices, args.log_level.clone().or_else(|| variable(logging::VARIABLE)))
+}
+
+/// The `-D` flags of the environment and then those of the command line.
+pub fn flags(properties: &[String]) -> (Vec<(String, String)>, Vec<Notice>) {
+    let properties: Vec<String> = properties.iter().map(|pair| format!("-D{pair}")).collect();
+    jvm_properties(variable("SERVER_JVMFLAGS").as_deref(), variable("JVMFLAGS").as_deref(), &properties)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
 }
 
 /// Serves locally, for trying things out: `headkeeper` without arguments.
@@ -54,7 +61,8 @@ fn start(config: &Config, notices: &[Notice], level: Option<String>) -> ExitCode
     server::serve(config)
 }
 
-fn refuse(e: &ConfigError) -> ExitCode {
+/// Says why a configuration is none.
+pub fn refuse(e: &ConfigError) -> ExitCode {
     eprintln!("{e}\nInvalid config, exiting abnormally");
     ExitCode::from(ConfigError::EXIT_CODE as u8)
 }

@@ -1,6 +1,6 @@
 //! A whole server in a thread, over TCP: what clients see, restarts, hostile and slow clients.
 
-use client::{Connection, Error, Options, four_letter_word};
+use client::{Connection, Error, Options, Servers, Session, SessionEvent, four_letter_word};
 use server::testing::{TempDir, TestServer};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -77,6 +77,72 @@ fn a_restart_keeps_data_and_sessions() {
     again.close().unwrap();
     let mut other = connect(server.address());
     assert_eq!(get(&mut other, "/mine").unwrap_err().code(), Some(ErrorCode::NoNode));
+    server.stop();
+}
+
+/// The session comes back to a server that was away, and what happened meanwhile is told to its watches.
+#[test]
+fn a_session_reconnects_and_sets_its_watches_again() {
+    let dir = TempDir::new();
+    let server = TestServer::start(&TestServer::config(&dir));
+    let address = server.address();
+    let mut writer = connect(address);
+    writer.call(&create("/changed", b"one", 0)).unwrap().check().unwrap();
+    writer.call(&create("/kept", b"one", 0)).unwrap().check().unwrap();
+    let (tell, events) = std::sync::mpsc::channel();
+    let servers: Servers = address.to_string().parse().unwrap();
+    let session = Session::open(&servers, &Options::default(), move |event| drop(tell.send(event))).unwrap();
+    let watch = |request: Request<'_>| session.call(&request).unwrap();
+    for path in ["/changed", "/kept"] {
+        watch(Request::GetData { path: Some(path.into()), watch: true }).check().unwrap();
+    }
+    watch(Request::Exists { path: Some("/missing".into()), watch: true }).check().unwrap_err();
+    watch(Request::AddWatch { path: Some("/".into()), mode: 1 }).check().unwrap();
+    let id = session.id();
+
+    let mut config = server.stop();
+    config.listen.client_port = Some(address.port());
+    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), SessionEvent::Disconnected);
+    // Somebody writes before the session is back.
+    let elsewhere = TestServer::start(&{
+        let mut config = config.clone();
+        config.listen.client_port = Some(0);
+        config
+    });
+    let mut writer = connect(elsewhere.address());
+    let set = |path: &'static str| Request::SetData {
+        path: Some(path.into()),
+        data: Some(b"two"[..].into()),
+        version: -1,
+    };
+    writer.call(&set("/changed")).unwrap().check().unwrap();
+    elsewhere.stop();
+
+    let server = TestServer::start(&config);
+    let next = || events.recv_timeout(PATIENCE).unwrap();
+    let told = || match next() {
+        SessionEvent::Watch(notification) => {
+            (notification.event.event_type, notification.event.path.as_deref().unwrap_or_default().to_owned())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next(), SessionEvent::Connected { new_session: false });
+    assert_eq!(session.id(), id);
+    assert_eq!(told(), (event_type::NODE_DATA_CHANGED, "/changed".to_owned()), "what was missed");
+    let mut writer = connect(address);
+    writer.call(&set("/kept")).unwrap().check().unwrap();
+    assert_eq!(told(), (event_type::NODE_DATA_CHANGED, "/kept".to_owned()));
+    writer.call(&create("/missing", b"", 0)).unwrap().check().unwrap();
+    assert_eq!(told(), (event_type::NODE_CREATED, "/missing".to_owned()));
+    writer.call(&create("/missing/below", b"", 0)).unwrap().check().unwrap();
+    assert_eq!(
+        told(),
+        (event_type::NODE_CREATED, "/missing/below".to_owned()),
+        "only the recursive watch sees it"
+    );
+    let text = four_letter_word(address, "wchc", PATIENCE).unwrap();
+    assert!(text.starts_with(&format!("{id}\n\t/\n")), "{text}");
+    session.close().unwrap();
     server.stop();
 }
 

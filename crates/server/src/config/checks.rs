@@ -30,6 +30,10 @@ pub fn check_members(config: &Config, notices: &mut Vec<Notice>) -> Result<(), C
     Checker { file: config.file.clone(), settings: &[] }.members(config, notices)
 }
 
+/// About any port for TLS clients.
+pub const NO_TLS: &str = "TLS is not part of this version: remove this port and let clients connect to clientPort in clear \
+                          text, or put a TLS proxy in front of it";
+
 struct Checker<'a> {
     file: String,
     settings: &'a [Setting],
@@ -99,13 +103,9 @@ impl Checker<'_> {
             let text = "secureClientPortAddress is set but secureClientPort is not set";
             return Err(self.error("secureClientPortAddress", text));
         }
-        if listen.secure_client_port.is_some()
-            && listen.client_port.is_none()
-            && config.ensemble.members.servers.is_empty()
-        {
-            let text =
-                "TLS is not part of this version, and there is no clientPort for clients in clear text";
-            return Err(self.error("secureClientPort", text));
+        if listen.secure_client_port.is_some() {
+            // A port that is configured and stays closed would only be noticed by the clients.
+            return Err(self.error("secureClientPort", NO_TLS));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::key::{Class, Key, Verdict};
 use super::table::{GROUPS, Group};
 use std::fmt::Write;
 
-/// What `headkeeper help config` prints: every key with its default and one line, grouped.
+/// What `headkeeper config` prints: every key with its default, what it does in which unit, and what is allowed.
 pub fn help() -> String {
     let mut text = String::from(
         "A configuration file has lines `key=value` (Java properties). Keys marked P may also be given as\n\
@@ -14,13 +14,18 @@ pub fn help() -> String {
         let _ = writeln!(text, "\n{}", group.title);
         for key in group.keys {
             let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
-            let _ = writeln!(text, "  {} {}{default}\n        {}", mark(key), key.name, plain(&line(key)));
+            let (mark, name, line) = (mark(key), key.name, plain(&line(key)));
+            let _ = writeln!(
+                text,
+                "  {mark} {name}{default}\n        {line}\n        Allowed: {}.",
+                key.allowed()
+            );
         }
     }
     text
 }
 
-/// One key for `headkeeper help config KEY`.
+/// One key for `headkeeper config KEY`.
 pub fn help_key(key: &Key) -> String {
     let mut text = format!("{}\n  {}\n", key.name, plain(&line(key)));
     let default = if key.default.is_empty() { "none" } else { key.default };

@@ -37,6 +37,12 @@ pub fn load(path: &Path, flags: &[(String, String)]) -> Result<(Config, Vec<Noti
         Err(_) => None,
     };
     let config = config.with_my_id(my_id.as_deref(), &mut notices)?;
+    // Apache resolves the name here too. The line is that of the last writing, which is the one that counts.
+    config.client_address().map_err(|error| {
+        let entries = properties::entries(&text).unwrap_or_default();
+        let written = entries.iter().rfind(|entry| entry.name == "clientPortAddress");
+        ConfigError { origin: written.map(|entry| Origin::Line(entry.line)), ..error }
+    })?;
     Ok((config, notices))
 }
 
@@ -136,6 +142,9 @@ impl Config {
         let unknown = |reason: String| ConfigError {
             key: Some("clientPortAddress".into()),
             value: Some(host.into()),
+            allowed:
+                "an address of this machine, or a name that resolves to one; without the key every address"
+                    .into(),
             ..ConfigError::whole(&self.file, format!("unknown host: {reason}"))
         };
         let mut found = (host, port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
@@ -145,18 +154,18 @@ impl Config {
     fn adopt_client_addresses(&mut self, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {
         let servers = &self.ensemble.members.servers;
         let own = match self.ensemble.my_id {
-            Some(id) => servers.get(&id).map(|member| (id, member)),
+            Some(id) => servers.get_key_value(&id),
             // Without myid Apache opens no port here. With a single line there is no doubt whose it is.
             None if servers.len() == 1 && self.listen.client_port.is_none() => {
                 notices.push(Notice::warn(
                     "myid file is missing: the only server line is taken for this server's",
                 ));
-                servers.iter().next().map(|(id, member)| (*id, member))
+                servers.iter().next()
             }
             None => None,
         };
         let Some((id, member)) = own else { return Ok(()) };
-        let (client, secure) = (member.client.clone(), member.secure_client.clone());
+        let (id, client, secure) = (*id, member.client.clone(), member.secure_client.clone());
         let listen = &mut self.listen;
         let plain = ("client address", client, &mut listen.client_port, &mut listen.client_port_address);
         let tls = (
@@ -178,6 +187,13 @@ impl Config {
             }
             *port = Some(theirs.port);
             *address = Some(theirs.host);
+        }
+        if self.listen.secure_client_port.is_some() {
+            return Err(ConfigError {
+                key: Some(format!("server.{id}").into()),
+                value: servers.get(&id).map(|member| member.to_string().into()),
+                ..ConfigError::whole(&self.file, checks::NO_TLS)
+            });
         }
         Ok(())
     }

@@ -170,6 +170,9 @@ impl Members {
     pub fn add_group(&mut self, suffix: &str, value: &str) -> Result<(), String> {
         let group = number(suffix)?;
         self.hierarchical = true;
+        if value.is_empty() {
+            return Err("a group without members (For input string: \"\")".to_owned());
+        }
         for id in value.split(':') {
             let id = number(id)?;
             if self.groups.insert(id, group).is_some() {

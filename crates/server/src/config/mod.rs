@@ -2,7 +2,7 @@
 //!
 //! It is a pure function from a text and `-D` flags to a [`Config`], [`Notice`]s for the log, or one [`ConfigError`];
 //! only [`load`](mod@load) touches files. Every key Apache knows is one line of [`table`], which says how the value is
-//! read, where it goes, what its default is and what it is for; `headkeeper help config` and `docs/configuration.md` are
+//! read, where it goes, what its default is and what it is for; `headkeeper config` and `docs/configuration.md` are
 //! printed from it. Sections in comments are those of the operations reference.
 //!
 //! A start reads: file → [`properties`] → `sources` (which of several writings of a key counts) → the key's

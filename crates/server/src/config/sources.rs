@@ -90,6 +90,14 @@ fn from_file(file: &str, entry: &Entry, notices: &mut Vec<Notice>) -> Option<Set
         }
         return Some(setting(key, suffix, 4));
     }
+    // Apache takes anything that begins like a group or a weight for one, and stops at the missing number.
+    for family in ["group.*", "weight.*"] {
+        if name.starts_with(family.trim_end_matches(".*"))
+            && let Some((key, _)) = table::find(family)
+        {
+            return Some(setting(key, name.split_once('.').map_or(name, |(_, suffix)| suffix), 4));
+        }
+    }
     if let Some((key, suffix)) = name.strip_prefix("zookeeper.").and_then(table::find) {
         let text =
             format!("{place}: honoured here, but Apache ZooKeeper takes it in the file only as {}", key.name);

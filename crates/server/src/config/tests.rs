@@ -398,13 +398,57 @@ fn features_to_come_are_a_warning_unless_they_are_off() {
         notice,
         "WARN zoo.cfg, line 4: admin.enableServer=true: no effect, the admin server is not part of this version"
     );
-    let (config, notice) = noticed("secureClientPort=2281");
-    assert_eq!(config.listen.secure_client_port, Some(2281));
-    assert!(notice.contains("no effect, TLS is not part of this version"), "{notice}");
+}
+
+/// Whoever configures the port means it.
+#[test]
+fn a_port_for_tls_stops_the_start() {
+    let text = wrong("secureClientPort=2281");
     assert!(
-        refused("dataDir=/zk\nsecureClientPort=2281")
-            .contains("there is no clientPort for clients in clear text")
+        text.starts_with(
+            "zoo.cfg, line 4: secureClientPort=2281: TLS is not part of this version: remove this port"
+        ),
+        "{text}"
     );
+    quiet("secureClientPort=0");
+    let (config, _) = parsed("server.1=a:1:2;2181;2281", &[]);
+    let text = config.with_my_id(Some("1"), &mut Vec::new()).unwrap_err().to_string();
+    assert!(
+        text.starts_with("zoo.cfg: server.1=a:1:2:participant;0.0.0.0:2181;0.0.0.0:2281: TLS is not"),
+        "{text}"
+    );
+}
+
+#[test]
+fn groups_and_weights_that_are_none_stop_the_start() {
+    assert_eq!(
+        wrong("group.1="),
+        "zoo.cfg, line 4: group.1=: a group without members (For input string: \"\") (allowed: ids separated by colons, \
+         under a numeric group)"
+    );
+    for (line, number) in
+        [("groupx=1", "groupx"), ("group.x=1", "x"), ("weights=1", "weights"), ("weight=1", "weight")]
+    {
+        let text = wrong(line);
+        let expected = format!("zoo.cfg, line 4: {line}: For input string: {number:?} (allowed: ");
+        assert!(text.starts_with(&expected), "{text}");
+    }
+}
+
+#[test]
+fn a_client_address_nobody_knows_stops_the_start() {
+    let dir = scratch("address");
+    let file = dir.join("zoo.cfg");
+    let write = |address: &str| {
+        let text = format!("dataDir={}\nclientPort=2181\n\nclientPortAddress={address}\n", dir.display());
+        std::fs::write(&file, text).unwrap();
+    };
+    write("no-such-host.invalid");
+    let text = load::load(&file, &[]).unwrap_err().to_string();
+    let place = format!("{}, line 4: clientPortAddress=no-such-host.invalid: unknown host: ", file.display());
+    assert!(text.starts_with(&place) && text.contains(" (allowed: an address of this machine"), "{text}");
+    write("127.0.0.1");
+    assert!(load::load(&file, &[]).is_ok());
 }
 
 #[test]

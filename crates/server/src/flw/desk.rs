@@ -77,3 +77,85 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Server;
+    use crate::testing::{TempDir, TestServer};
+
+    /// What a fresh server with this whitelist answers.
+    fn answers(whitelist: Option<&str>, words: &[&[u8; 4]]) -> Vec<Answer> {
+        let dir = TempDir::new();
+        let mut config = TestServer::config(&dir);
+        config.operations.words_whitelist = whitelist.map(str::to_owned);
+        let server = Server::open(&config).unwrap();
+        let desk = Desk::new(&config);
+        words.iter().map(|word| desk.answer(server.node(), **word)).collect()
+    }
+
+    #[test]
+    fn a_fresh_server_answers_every_word() {
+        let words: Vec<[u8; 4]> =
+            Word::ALL.into_iter().filter_map(|word| word.name().as_bytes().try_into().ok()).collect();
+        let asked: Vec<&[u8; 4]> = words.iter().collect();
+        for (word, answer) in words.iter().zip(answers(Some("*"), &asked)) {
+            let text = answer.text;
+            let expected = match word {
+                b"conf" => "clientPort=",
+                b"crst" => "Connection stats reset.\n",
+                b"dirs" => "datadir_size: ",
+                b"dump" => "SessionTracker dump:\nSession Sets (0)/(0):\n",
+                b"envi" => "Environment:\nzookeeper.version=",
+                b"gtmk" | b"stmk" => "306",
+                b"isro" => "rw",
+                b"mntr" => "zk_version\t",
+                b"ruok" => "imok",
+                b"srst" => "Server stats reset.\n",
+                b"srvr" => "Zookeeper version: ",
+                b"stat" => "Zookeeper version: ",
+                b"wchs" => "0 connections watching 0 paths\nTotal watches:0\n",
+                b"cons" | b"wchc" | b"wchp" => "\n",
+                b"hash" => "",
+                other => panic!("no expectation for {other:?}"),
+            };
+            assert!(text.starts_with(expected), "{}: {text:?}", String::from_utf8_lossy(word));
+            assert_eq!(text.is_empty(), word == b"hash", "no transaction has left a digest yet");
+            assert!(!text.contains("not in the whitelist"));
+        }
+    }
+
+    #[test]
+    fn a_fresh_tree_counts_as_apaches() {
+        let texts = answers(Some("*"), &[b"srvr", b"mntr"]).into_iter().map(|answer| answer.text);
+        let [srvr, mntr] = texts.collect::<Vec<_>>().try_into().unwrap();
+        assert!(srvr.ends_with("Zxid: 0x0\nMode: standalone\nNode count: 5\n"), "{srvr}");
+        for line in [
+            "zk_znode_count\t5",
+            "zk_approximate_data_size\t44",
+            "zk_ephemerals_count\t0",
+            "zk_watch_count\t0",
+            "zk_last_client_response_size\t-1",
+            "zk_cnt_dbinittime\t1",
+            "zk_snap_count\t0",
+        ] {
+            assert!(mntr.lines().any(|printed| printed == line), "{line} in {mntr}");
+        }
+    }
+
+    #[test]
+    fn words_that_change_something_say_so_to_the_node() {
+        let wishes: Vec<Option<Admin>> =
+            answers(Some("*"), &[b"crst", b"srst", b"mntr"]).into_iter().map(|answer| answer.admin).collect();
+        assert_eq!(wishes, [Some(Admin::ResetConnectionStats), Some(Admin::ResetServerStats), None]);
+    }
+
+    #[test]
+    fn what_is_not_in_the_whitelist_is_refused_and_has_no_effect() {
+        let refused = answers(None, &[b"srst", b"ruok", &[0xff, 0xf4, 0xff, 0xfd], b"srvr"]);
+        assert_eq!(refused[0], Answer { text: Whitelist::refusal(Word::Srst), admin: None });
+        assert_eq!(refused[1].text, "ruok is not executed because it is not in the whitelist.\n");
+        assert_eq!(refused[2].text, "telnet close is not executed because it is not in the whitelist.\n");
+        assert!(refused[3].text.starts_with("Zookeeper version: "));
+    }
+}
