@@ -9,7 +9,7 @@ use super::{LogDamageKind, NotTorn};
 use crate::read_at::read_fully;
 use crate::{
     Disk, DiskError, DiskFile, Fault, LOG_HEADER_LEN, LOG_MAGIC, LogEnd, LogIndex, RECORD_OVERHEAD, ReadAt,
-    record_behind, zeros_only,
+    log_header, record_behind, zeros_only,
 };
 use simd_adler32::Adler32;
 use wire::{Limits, Zxid};
@@ -52,10 +52,12 @@ pub(super) fn check_start(disk: &mut dyn Disk, log: &LogFile) -> Result<bool, Di
     if header[..4] == LOG_MAGIC.to_be_bytes() {
         return Ok(false);
     }
-    // The first sector did not reach the disk: if it is ours, others of the first batch may have.
+    // The first sector did not reach the disk, or not all of it: if it is ours, others of the first batch may have.
     let mut sector = [0; SECTOR_LEN as usize];
     read_fully(&mut source, 0, &mut sector)?;
-    Ok(sector == [0; SECTOR_LEN as usize] && (log.index.is_some() || zeros_only(&mut source, 0)?))
+    let written = sector.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    let is_torn = log_header().starts_with(&sector[..written]);
+    Ok(is_torn && (log.index.is_some() || zeros_only(&mut source, SECTOR_LEN)?))
 }
 
 /// What the end of `log` means, whose last good transaction is `last`.
@@ -78,7 +80,7 @@ pub(super) fn judge_tail(
         LogEnd::Clean { .. } => None,
         LogEnd::Fault { fault, .. } => Some(fault),
     };
-    if let Some(because) = whole_record_at(&mut source, offset, limits)? {
+    if let Some(because) = whole_record_at(&mut source, offset, log.len, limits)? {
         return Ok(refused(fault, because));
     }
     let behind = record_behind(&mut source, offset, last, limits)?;
@@ -161,9 +163,11 @@ fn refused(fault: Option<&Fault>, because: NotTorn) -> TailVerdict {
 fn whole_record_at(
     source: &mut dyn ReadAt,
     offset: u64,
+    file_len: u64,
     limits: Limits,
 ) -> Result<Option<NotTorn>, DiskError> {
-    let mut bytes = vec![0; RECORD_START_LEN as usize + 1 + limits.field_max];
+    let longest = RECORD_START_LEN as usize + 1 + limits.field_max;
+    let mut bytes = vec![0; longest.min(file_len.saturating_sub(offset) as usize)];
     let n = read_fully(source, offset, &mut bytes)?;
     let Some((start, rest)) = bytes[..n].split_first_chunk::<12>() else { return Ok(None) };
     let (checksum, length) = (&start[..8], &start[8..]);
