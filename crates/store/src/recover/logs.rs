@@ -244,7 +244,7 @@ fn damage(log: &LogFile, offset: u64, last_good: Zxid, kind: LogDamageKind) -> R
 
 pub(super) fn crc_of(disk: &mut dyn Disk, file: &FileName, from: u64, end: u64) -> Result<u32, DiskError> {
     let mut hasher = crc32fast::Hasher::new();
-    let mut block = vec![0; 1 << 20];
+    let mut block = vec![0; (1 << 20).min(end.saturating_sub(from) as usize)];
     let mut at = from;
     while at < end {
         let want = block.len().min((end - at) as usize);

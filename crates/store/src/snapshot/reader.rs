@@ -14,7 +14,7 @@ use std::ops::Range;
 use wire::{Acl, Decode, DecodeError, Limits, Reader, SessionId, StatPersisted, TxnDigest, Zxid};
 
 /// Read at a time, in bytes; a longer node makes the window grow to hold it.
-const BLOCK_LEN: usize = 1 << 20;
+const BLOCK_LEN: usize = 256 << 10;
 const HEADER_LEN: usize = 16;
 const STAT_LEN: usize = 60;
 /// Part 7: zxid, version, digest.

@@ -7,7 +7,7 @@ use std::fmt;
 use wire::{Decode, DecodeError, Limits, Reader, TxnHeader, TxnRecord, Zxid};
 
 /// Read at a time, in bytes; a longer record makes the window grow to hold it.
-const BLOCK_LEN: usize = 1 << 20;
+const BLOCK_LEN: usize = 256 << 10;
 
 /// A record whose length, checksum and end mark are right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
