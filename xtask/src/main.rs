@@ -8,6 +8,7 @@ mod check;
 mod crash;
 mod differential;
 mod interop;
+mod sweep;
 mod workspace;
 
 use anyhow::Result;
@@ -40,6 +41,8 @@ enum Command {
     Differential(differential::Differential),
     /// Run other people's clients and test suites against our server, or against Apache's.
     Interop(interop::Interop),
+    /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
+    Sweep(sweep::Sweep),
     /// Tell the surprises of the protocol, one by one, to our server or to Apache's.
     Surprises(differential::Surprises),
 }
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<()> {
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
+        Command::Sweep(command) => sweep::run(command),
         Command::Surprises(arguments) => differential::surprises(arguments),
     }
 }

@@ -76,7 +76,7 @@ fn a_flipped_byte_is_refused_and_nothing_is_touched() {
 #[test]
 fn every_record_is_where_the_table_says() {
     for version in VERSIONS {
-        let mut disk = directory(version, "full", None, false);
+        let disk = directory(version, "full", None, false);
         let mut rows = 0;
         for row in rows_of(version, |cells| cells.len() == 8 && cells[0].starts_with("log.")) {
             rows += 1;

@@ -1,0 +1,65 @@
+//! What the sweeps found, each as a scenario of its own, so that it can never come back unseen.
+
+use sim::{History, Rng, SimDisk, StoreMachine, StoreSetup};
+use store::{Dir, FileName, LOG_HEADER_LEN, StoreConfig, log_header, recover};
+use tree::TreeConfig;
+
+fn setup() -> StoreSetup {
+    let store = StoreConfig { prealloc_bytes: 0, ..StoreConfig::default() };
+    StoreSetup { store, tree: TreeConfig::default(), retain_count: 3 }
+}
+
+/// A store with some history, at rest.
+fn settled(setup: &StoreSetup) -> StoreMachine {
+    let disk = SimDisk::new(Rng::new(1, "disk"), false);
+    let history = History::new(setup.tree.clone());
+    let mut machine = StoreMachine::start(disk, setup, history, Rng::new(1, "machine")).expect("a new store");
+    for _ in 0..40 {
+        machine.decide();
+        while let Some((lane, _)) = machine.next_op() {
+            machine.disk_op(lane).expect("nothing fails");
+        }
+    }
+    machine.settle().expect("nothing fails");
+    machine
+}
+
+/// The first write of a log was cut off inside the file header: refused with "invalid magic number".
+#[test]
+fn log_header_torn_inside() {
+    let setup = setup();
+    for with_index in [true, false] {
+        for written in 0..=LOG_HEADER_LEN as usize {
+            for len in [written, 16, 8208] {
+                let mut machine = settled(&setup);
+                let next = machine.history.issued().next();
+                let mut bytes = log_header()[..written].to_vec();
+                bytes.resize(len.max(written), 0);
+                machine.disk.put(&store::names::log_file(next), &bytes);
+                if with_index {
+                    machine.disk.put(&store::names::index_file(next), &[]);
+                }
+                let recovered = recover(&mut machine.disk, &setup.store, setup.tree.clone());
+                let recovered =
+                    recovered.unwrap_or_else(|e| panic!("{written} bytes of {len}, index {with_index}: {e}"));
+                machine.history.check(&recovered.tree).expect("everything is there");
+            }
+        }
+    }
+}
+
+/// The counterpart: a header that no crash leaves is damage.
+#[test]
+fn log_header_damaged() {
+    let setup = setup();
+    for at in 0..4 {
+        let mut machine = settled(&setup);
+        let logs = machine.disk.files();
+        let log = logs.iter().rfind(|file| file.name.starts_with("log.")).expect("a log");
+        machine.disk.damage(log, |bytes| bytes[at] ^= 1);
+        let refused = recover(&mut machine.disk, &setup.store, setup.tree.clone()).err();
+        let text = refused.expect("damage is refused").to_string();
+        assert!(text.contains("invalid magic number"), "{text}");
+    }
+    assert!(settled(&setup).disk.bytes(&FileName::new(Dir::Log, "snapshot.0")).is_some());
+}
