@@ -66,6 +66,8 @@ struct Round {
     received: BTreeMap<ServerId, Ballot>,
     /// What settled servers say, of whatever round.
     settled: BTreeMap<ServerId, Ballot>,
+    /// Voters whose election port does not answer.
+    unreachable: BTreeSet<ServerId>,
     ask_again_us: u64,
     ask_again_at_us: u64,
     finalize_at_us: Option<u64>,
@@ -73,8 +75,8 @@ struct Round {
 
 #[derive(Debug)]
 enum Phase {
-    /// Before the first round: there is nothing to say.
-    Idle,
+    /// Between roles: there is nothing to say, and what is heard waits for the next round, the newest of each voter.
+    Idle(BTreeMap<ServerId, Notification>),
     Looking(Round),
     Settled {
         state: ServerState,
@@ -99,7 +101,7 @@ impl Election {
     /// A server that has not looked yet. `config_text` is its committed configuration in canonical form; `observer`: it is
     /// configured not to vote.
     pub fn new(me: ServerId, quorums: Quorums, config_text: String, observer: bool) -> Election {
-        Election { me, quorums, config_text, observer, clock: 0, phase: Phase::Idle }
+        Election { me, quorums, config_text, observer, clock: 0, phase: Phase::Idle(BTreeMap::new()) }
     }
 
     /// The number of the current round.
@@ -128,14 +130,34 @@ impl Election {
             trusted: standing.last_zxid.0 != -1,
             received: BTreeMap::new(),
             settled: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
             ask_again_us: ASK_AGAIN_MIN_US,
             ask_again_at_us: now_us + ASK_AGAIN_MIN_US,
             finalize_at_us: None,
         };
-        self.phase = Phase::Looking(round);
+        let before = std::mem::replace(&mut self.phase, Phase::Looking(round));
         self.announce(out);
         self.count(now_us, out);
+        if let Phase::Idle(heard) = before {
+            for (from, notification) in &heard {
+                self.receive(now_us, *from, notification, out);
+            }
+        }
         self.set_wake(out);
+    }
+
+    /// A role has ended and the next round has to wait for the disk: until then nobody is told of the old leader.
+    pub fn stop(&mut self) {
+        self.phase = Phase::Idle(BTreeMap::new());
+    }
+
+    /// A voter cannot be reached: nobody needs to wait for its better vote.
+    pub fn unreachable(&mut self, now_us: u64, server: ServerId, out: &mut Elections) {
+        if let Phase::Looking(round) = &mut self.phase {
+            round.unreachable.insert(server);
+            self.count(now_us, out);
+            self.set_wake(out);
+        }
     }
 
     /// After synchronisation every server reports the new epoch with its old vote, so that servers which come later see one
@@ -152,8 +174,13 @@ impl Election {
             out.sends.extend(self.notification().map(|n| (from, n)));
             return self.set_wake(out);
         }
+        if let Phase::Looking(round) = &mut self.phase {
+            round.unreachable.remove(&from);
+        }
         match &mut self.phase {
-            Phase::Idle => {}
+            Phase::Idle(heard) => {
+                heard.insert(from, n.clone());
+            }
             Phase::Settled { .. } => {
                 if n.state == ServerState::Looking {
                     out.sends.extend(self.notification().map(|n| (from, n)));
@@ -225,12 +252,15 @@ impl Election {
         self.count(now_us, out);
     }
 
-    /// Is there a quorum for the proposal? Then wait a little for a better vote, or not at all if everyone has voted.
+    /// Is there a quorum for the proposal? Then wait a little for a better vote, or not at all if everyone who can be reached
+    /// has voted.
     fn count(&mut self, now_us: u64, out: &mut Elections) {
         let supporters = self.supporters(&self.own_ballot(), |round| &round.received);
-        let (quorum, everyone) =
-            (self.quorums.contain_quorum(&supporters), self.quorums.voters() == supporters);
+        let quorum = self.quorums.contain_quorum(&supporters);
+        let voters = self.quorums.voters();
         let Phase::Looking(round) = &mut self.phase else { return };
+        let silent = |voter: &ServerId| !supporters.contains(voter) && !round.unreachable.contains(voter);
+        let everyone = !voters.iter().any(silent);
         if !quorum {
             round.finalize_at_us = None;
         } else if everyone {
@@ -291,7 +321,7 @@ impl Election {
 
     fn own_ballot(&self) -> Ballot {
         let vote = match &self.phase {
-            Phase::Idle => Vote::NOBODY,
+            Phase::Idle(_) => Vote::NOBODY,
             Phase::Looking(round) => round.proposal,
             Phase::Settled { vote, .. } => *vote,
         };
@@ -332,7 +362,7 @@ impl Election {
 
     fn notification(&self) -> Option<Notification> {
         let (state, vote, election_epoch) = match &self.phase {
-            Phase::Idle => return None,
+            Phase::Idle(_) => return None,
             Phase::Looking(round) => (ServerState::Looking, round.proposal, self.clock),
             Phase::Settled { state, vote, election_epoch } => (*state, *vote, *election_epoch),
         };
@@ -350,7 +380,7 @@ impl Election {
     fn set_wake(&self, out: &mut Elections) {
         out.wake_at_us = match &self.phase {
             Phase::Looking(round) => Some(round.finalize_at_us.unwrap_or(round.ask_again_at_us)),
-            Phase::Idle | Phase::Settled { .. } => None,
+            Phase::Idle(_) | Phase::Settled { .. } => None,
         };
     }
 }

@@ -23,17 +23,28 @@ pub enum QuorumRule {
 impl QuorumRule {
     /// Does the set hold a quorum? Servers that do not vote are ignored.
     pub fn contains_quorum(&self, set: &BTreeSet<ServerId>) -> bool {
+        self.is_met_by(&|server| set.contains(&server))
+    }
+
+    /// Do the servers for which `has` is true make a quorum? Only voters are asked.
+    pub fn is_met_by(&self, has: &dyn Fn(ServerId) -> bool) -> bool {
         match self {
-            QuorumRule::Majority { voters } => voters.intersection(set).count() > voters.len() / 2,
+            QuorumRule::Majority { voters } => {
+                voters.iter().filter(|server| has(**server)).count() > voters.len() / 2
+            }
             QuorumRule::Hierarchical { groups, .. } => {
-                let weight_of =
-                    |group: &BTreeSet<ServerId>| group.iter().map(|s| self.weight(*s)).sum::<i64>();
-                let weighty: Vec<_> = groups.values().filter(|group| weight_of(group) > 0).collect();
-                let won = weighty.iter().filter(|group| {
-                    let have: i64 = group.intersection(set).map(|s| self.weight(*s)).sum();
-                    have > weight_of(group) / 2
+                let weight = |servers: &mut dyn Iterator<Item = &ServerId>| {
+                    servers.map(|server| self.weight(*server)).sum::<i64>()
+                };
+                let weights = groups.values().map(|group| {
+                    (weight(&mut group.iter()), weight(&mut group.iter().filter(|server| has(**server))))
                 });
-                won.count() > weighty.len() / 2
+                let (mut weighty, mut won) = (0, 0);
+                for (all, have) in weights.filter(|(all, _)| *all > 0) {
+                    weighty += 1;
+                    won += usize::from(have > all / 2);
+                }
+                won > weighty / 2
             }
         }
     }
@@ -85,6 +96,11 @@ impl Quorums {
     /// Does the set hold a quorum by every rule?
     pub fn contain_quorum(&self, set: &BTreeSet<ServerId>) -> bool {
         self.rules().all(|rule| rule.contains_quorum(set))
+    }
+
+    /// Do the servers for which `has` is true make a quorum by every rule?
+    pub fn are_met_by(&self, has: &dyn Fn(ServerId) -> bool) -> bool {
+        self.rules().all(|rule| rule.is_met_by(has))
     }
 
     /// Does the server vote by any rule?

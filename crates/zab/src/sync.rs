@@ -5,98 +5,94 @@ use wire::Zxid;
 /// What the leader knows of its own history at the moment of the choice.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryView<'a> {
-    /// The last transaction applied, or the epoch's start.
+    /// The last transaction committed, or the epoch's start.
     pub last_processed: Zxid,
     /// The committed transactions kept in memory, in rising order.
     pub committed: &'a [Zxid],
-    /// Transactions of the log on disk from the one at or before the learner's zxid up to the memory's first, in
-    /// rising order; empty if the log does not reach back or is too long to be worth it.
-    pub logged: &'a [Zxid],
+    /// What stands around the learner's zxid in the log on disk. `None`: nobody has looked yet, or the log does not
+    /// reach back or is too long to be worth it.
+    pub logged: Option<LogView>,
     /// `zookeeper.forceSnapshotSync`
     pub force_snapshot: bool,
 }
 
-/// What the learner gets before NEWLEADER.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// The log on disk around a zxid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogView {
+    /// The last transaction at or before it.
+    pub at_or_before: Zxid,
+    /// The first one behind it.
+    pub next: Option<Zxid>,
+}
+
+/// What the learner gets before NEWLEADER. Behind DIFF and TRUNC follow all transactions above one zxid, each with its
+/// commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SyncPlan {
-    /// DIFF with this zxid, then these transactions, each with its commit.
+    /// DIFF with this zxid.
     Diff {
         /// The packet's zxid: informative.
         upto: Zxid,
-        /// What follows.
-        txns: Vec<Zxid>,
+        /// What the learner has.
+        after: Zxid,
     },
-    /// TRUNC to this zxid, then these transactions, each with its commit.
+    /// TRUNC to this zxid.
     Trunc {
         /// The last zxid the learner keeps: one that it certainly has.
         keep: Zxid,
-        /// What follows.
-        txns: Vec<Zxid>,
     },
     /// The whole tree.
     Snap,
 }
 
+/// Would the log on disk help a learner whose last zxid is `learner`? Only then it is worth reading.
+pub fn needs_log(learner: Zxid, history: &HistoryView<'_>) -> bool {
+    let (min, _) = range(history);
+    !history.force_snapshot && learner != history.last_processed && learner < min
+}
+
 /// Chooses for a learner whose last zxid is `learner`. The first matching row of the reference's table wins.
 pub fn choose_sync(learner: Zxid, history: &HistoryView<'_>) -> SyncPlan {
-    let last = history.last_processed;
-    let (min, max) = match history.committed {
-        [] => (last, last),
-        [first, ..] => (*first, history.committed[history.committed.len() - 1]),
-    };
+    let (min, max) = range(history);
     let at_epoch_start = learner.counter() == 0;
-    if history.force_snapshot {
+    if history.force_snapshot || learner < Zxid::ZERO {
         SyncPlan::Snap
-    } else if learner == last {
-        SyncPlan::Diff { upto: learner, txns: vec![] }
+    } else if learner == history.last_processed {
+        SyncPlan::Diff { upto: learner, after: learner }
     } else if learner > max && !at_epoch_start {
-        SyncPlan::Trunc { keep: max, txns: vec![] }
+        SyncPlan::Trunc { keep: max }
     } else if min <= learner && learner <= max {
-        walk(learner, max, history.committed.iter())
-    } else if learner < min && reaches(history.logged, learner, min) {
-        let logged = history.logged.iter().filter(|zxid| **zxid < min);
-        walk(learner, max, logged.chain(history.committed))
+        let next = history.committed.partition_point(|zxid| *zxid <= learner);
+        let before = history.committed[..next].last().copied();
+        meet(learner, before, history.committed.get(next).copied(), max)
+    } else if learner < min
+        && let Some(logged) = history.logged
+    {
+        meet(learner, Some(logged.at_or_before), logged.next.or(Some(min)), max)
     } else {
         SyncPlan::Snap
     }
 }
 
-/// Does the log begin at or before the learner's zxid and end where the memory begins? Anything else would leave a hole.
-fn reaches(logged: &[Zxid], learner: Zxid, min: Zxid) -> bool {
-    let starts = logged.first().is_some_and(|first| *first <= learner);
-    starts && logged.last().is_some_and(|last| *last >= min)
+fn range(history: &HistoryView<'_>) -> (Zxid, Zxid) {
+    match history.committed {
+        [] => (history.last_processed, history.last_processed),
+        [first, .., last] => (*first, *last),
+        [only] => (*only, *only),
+    }
 }
 
-/// Goes through the history from before the learner's zxid to `max`.
-fn walk<'a>(learner: Zxid, max: Zxid, entries: impl Iterator<Item = &'a Zxid>) -> SyncPlan {
+/// Where the learner's last zxid meets the history: `before` is the last one at or before it, `next` the first one behind it.
+fn meet(learner: Zxid, before: Option<Zxid>, next: Option<Zxid>, max: Zxid) -> SyncPlan {
     let at_epoch_start = learner.counter() == 0;
-    let mut before = None;
-    let mut found = false;
-    let mut txns = Vec::new();
-    let mut keep = None;
-    for entry in entries.copied().filter(|zxid| *zxid <= max) {
-        if entry < learner {
-            before = Some(entry);
-        } else if entry == learner {
-            found = true;
-        } else {
-            if txns.is_empty() && !found && !at_epoch_start {
-                // The learner has a transaction that this history lacks: cut back to the last common one, but only
-                // inside the epoch; across epochs nobody knows what is common.
-                match before {
-                    Some(before) if entry.epoch() == learner.epoch() => keep = Some(before),
-                    _ => return SyncPlan::Snap,
-                }
-            }
-            if txns.last().is_none_or(|last| *last < entry) {
-                txns.push(entry);
-            }
-        }
+    if before == Some(learner) || at_epoch_start {
+        return SyncPlan::Diff { upto: max, after: learner };
     }
-    match keep {
-        Some(keep) => SyncPlan::Trunc { keep, txns },
-        None if found || at_epoch_start => SyncPlan::Diff { upto: max, txns },
-        None => SyncPlan::Snap,
+    // The learner has a transaction that this history lacks: cut back to the last common one, but only inside the epoch;
+    // across epochs nobody knows what is common.
+    match (before, next) {
+        (Some(before), Some(next)) if next.epoch() == learner.epoch() => SyncPlan::Trunc { keep: before },
+        _ => SyncPlan::Snap,
     }
 }
 
@@ -108,9 +104,17 @@ mod tests {
         Zxid::from_parts(epoch, counter)
     }
 
+    /// The log on disk is given as a list; a log that does not reach back gives no view.
     fn choose(learner: Zxid, last: Zxid, logged: &[Zxid], committed: &[Zxid]) -> SyncPlan {
+        let next = logged.iter().copied().find(|zxid| *zxid > learner);
+        let before = logged.iter().copied().rfind(|zxid| *zxid <= learner);
+        let logged = before.map(|at_or_before| LogView { at_or_before, next });
         let view = HistoryView { last_processed: last, committed, logged, force_snapshot: false };
         choose_sync(learner, &view)
+    }
+
+    fn diff(upto: Zxid, after: Zxid) -> SyncPlan {
+        SyncPlan::Diff { upto, after }
     }
 
     fn epoch_5_and_6() -> Vec<Zxid> {
@@ -119,28 +123,28 @@ mod tests {
 
     #[test]
     fn a_learner_at_the_leaders_zxid_needs_nothing() {
-        let plan = SyncPlan::Diff { upto: z(6, 3), txns: vec![] };
+        let plan = diff(z(6, 3), z(6, 3));
         assert_eq!(choose(z(6, 3), z(6, 3), &[], &epoch_5_and_6()), plan);
-        let fresh = SyncPlan::Diff { upto: Zxid(0), txns: vec![] };
+        let fresh = diff(Zxid(0), Zxid(0));
         assert_eq!(choose(Zxid(0), Zxid(0), &[], &[]), fresh);
     }
 
     #[test]
     fn a_learner_a_little_behind_gets_what_it_misses() {
-        let plan = SyncPlan::Diff { upto: z(6, 3), txns: vec![z(6, 2), z(6, 3)] };
+        let plan = diff(z(6, 3), z(6, 1));
         assert_eq!(choose(z(6, 1), z(6, 3), &[], &epoch_5_and_6()), plan);
     }
 
     #[test]
     fn a_learner_ahead_of_everything_is_cut_back_whatever_its_epoch() {
-        let plan = SyncPlan::Trunc { keep: z(2, 2), txns: vec![] };
+        let plan = SyncPlan::Trunc { keep: z(2, 2) };
         assert_eq!(choose(z(9, 1), z(2, 2), &[], &[z(2, 1), z(2, 2)]), plan);
     }
 
     #[test]
     fn a_tail_that_nobody_else_has_is_cut_inside_its_epoch() {
         let history = [z(5, 18), z(5, 19), z(5, 23)];
-        let plan = SyncPlan::Trunc { keep: z(5, 19), txns: vec![z(5, 23)] };
+        let plan = SyncPlan::Trunc { keep: z(5, 19) };
         assert_eq!(choose(z(5, 21), z(5, 23), &[], &history), plan);
     }
 
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_epoch_start_is_no_transaction_and_needs_no_match() {
-        let plan = SyncPlan::Diff { upto: z(6, 3), txns: vec![z(6, 1), z(6, 2), z(6, 3)] };
+        let plan = diff(z(6, 3), z(6, 0));
         assert_eq!(choose(z(6, 0), z(6, 3), &[], &epoch_5_and_6()), plan);
     }
 
@@ -159,20 +163,38 @@ mod tests {
     fn the_log_on_disk_serves_a_learner_further_behind() {
         let logged = [z(5, 10), z(5, 11), z(5, 12), z(5, 13)];
         let memory = [z(5, 13), z(5, 14)];
-        let plan = SyncPlan::Diff { upto: z(5, 14), txns: vec![z(5, 12), z(5, 13), z(5, 14)] };
+        let plan = diff(z(5, 14), z(5, 11));
         assert_eq!(choose(z(5, 11), z(5, 14), &logged, &memory), plan);
     }
 
     #[test]
-    fn a_log_that_leaves_a_hole_is_not_used() {
+    fn a_log_that_does_not_reach_back_is_not_used() {
         let memory = [z(5, 13), z(5, 14)];
-        assert_eq!(
-            choose(z(5, 9), z(5, 14), &[z(5, 10), z(5, 13)], &memory),
-            SyncPlan::Snap,
-            "starts too late"
-        );
-        assert_eq!(choose(z(5, 9), z(5, 14), &[z(5, 8), z(5, 9)], &memory), SyncPlan::Snap, "ends too early");
+        assert_eq!(choose(z(5, 9), z(5, 14), &[z(5, 10), z(5, 13)], &memory), SyncPlan::Snap);
         assert_eq!(choose(z(5, 9), z(5, 14), &[], &memory), SyncPlan::Snap);
+        assert_eq!(choose(Zxid(0), z(5, 14), &[z(5, 1)], &memory), SyncPlan::Snap, "a fresh server");
+    }
+
+    #[test]
+    fn a_tail_that_the_log_on_disk_lacks_is_cut_inside_its_epoch() {
+        let memory = [z(6, 3)];
+        let logged = [z(5, 8), z(5, 11), z(6, 1)];
+        assert_eq!(choose(z(5, 9), z(6, 3), &logged, &memory), SyncPlan::Trunc { keep: z(5, 8) });
+        assert_eq!(choose(z(5, 12), z(6, 3), &logged, &memory), SyncPlan::Snap);
+    }
+
+    #[test]
+    fn the_log_is_read_only_for_learners_below_memory() {
+        let memory = [z(5, 13), z(5, 14)];
+        let view = |force_snapshot| HistoryView {
+            last_processed: z(5, 14),
+            committed: &memory,
+            logged: None,
+            force_snapshot,
+        };
+        assert!(needs_log(z(5, 12), &view(false)));
+        assert!(!needs_log(z(5, 12), &view(true)) && !needs_log(z(5, 13), &view(false)));
+        assert_eq!(choose_sync(Zxid(-1), &view(false)), SyncPlan::Snap, "it does not trust itself");
     }
 
     /// Whatever the two histories are, a learner that follows the plan ends with the leader's. Histories are as Zab makes
@@ -194,16 +216,20 @@ mod tests {
                 let learner = [leader[..common].to_vec(), tail.clone()].concat();
                 let Some(last) = learner.last().copied() else { continue };
                 for kept in 0..leader.len() {
-                    let end = match choose(last, leader[leader.len() - 1], &[], &leader[kept..]) {
+                    let behind = |after: Zxid| leader.iter().copied().filter(move |x| *x > after);
+                    let end: Vec<_> = match choose(last, leader[leader.len() - 1], &[], &leader[kept..]) {
                         SyncPlan::Snap => continue,
-                        SyncPlan::Diff { txns, .. } => [learner.clone(), txns].concat(),
-                        SyncPlan::Trunc { keep, txns } => {
+                        SyncPlan::Diff { after, .. } => {
+                            learner.iter().copied().chain(behind(after)).collect()
+                        }
+                        SyncPlan::Trunc { keep } => {
                             cuts += 1;
                             // Below the kept history nothing is known: the learner says so and asks for a snapshot.
                             if !learner.contains(&keep) {
                                 continue;
                             }
-                            [learner.iter().copied().filter(|x| *x <= keep).collect(), txns].concat()
+                            let kept = learner.iter().copied().filter(|x| *x <= keep);
+                            kept.chain(behind(keep)).collect()
                         }
                     };
                     assert_eq!(end, leader, "learner {learner:?}, leader keeps from {kept}");

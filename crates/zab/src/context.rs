@@ -1,0 +1,73 @@
+//! What every part of the machine is given in a step.
+
+use crate::io::{Dial, DialId, Outputs, Port};
+use crate::promise::{DiskQueue, Durable};
+use crate::settings::Settings;
+use crate::{Address, DiskState, Epoch, Standing, Txn};
+use wire::Zxid;
+
+pub(crate) struct Context<'a> {
+    pub(crate) now_us: u64,
+    pub(crate) settings: &'a Settings,
+    pub(crate) disk: &'a mut DiskQueue,
+    pub(crate) dials: &'a mut Dials,
+    pub(crate) out: &'a mut Outputs,
+}
+
+/// Names dials.
+#[derive(Debug, Default)]
+pub(crate) struct Dials(u64);
+
+impl Dials {
+    /// Asks for a connection.
+    pub(crate) fn dial(
+        &mut self,
+        port: Port,
+        addresses: Vec<Address>,
+        timeout_us: u64,
+        out: &mut Outputs,
+    ) -> DialId {
+        self.0 += 1;
+        let dial = DialId(self.0);
+        out.dials.push(Dial { dial, port, addresses, timeout_us });
+        dial
+    }
+}
+
+/// Why a role ends. It goes to the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Leave(pub(crate) String);
+
+/// Why one connection ends and the role goes on. It goes to the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal(pub(crate) String);
+
+impl From<wire::DecodeError> for Refusal {
+    fn from(error: wire::DecodeError) -> Refusal {
+        Refusal(error.to_string())
+    }
+}
+
+/// What a role starts from: the disk, and nothing that an earlier role had in memory.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) last: Durable<Zxid>,
+    pub(crate) accepted: Epoch,
+    pub(crate) current: Epoch,
+    pub(crate) recent: Vec<Txn>,
+}
+
+impl Start {
+    pub(crate) fn new(disk: DiskState) -> Start {
+        Start {
+            last: Durable::recovered(&disk),
+            accepted: disk.accepted_epoch,
+            current: disk.current_epoch,
+            recent: disk.recent,
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing { last_zxid: self.last.get(), current_epoch: i64::from(self.current.0) }
+    }
+}

@@ -1,0 +1,117 @@
+//! A role's own log: what was appended, what of it is durable, what is committed, and what the tree may see.
+//!
+//! A transaction is delivered when it is committed **and** on this server's own disk, in order: memory is never ahead of
+//! the disk, so a server whose disk fails for a while has nothing to forget (ZOOKEEPER-4882).
+
+use crate::epoch::follows;
+use crate::io::{Event, Outputs};
+use crate::promise::{DiskQueue, Durable, Pending};
+use crate::{ServerId, Txn};
+use std::collections::VecDeque;
+use wire::Zxid;
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    /// Appended and not delivered; the first `durable_entries` are durable.
+    entries: VecDeque<Entry>,
+    durable_entries: usize,
+    /// Appended and not durable, oldest first.
+    flying: VecDeque<Pending<Zxid>>,
+    flying_bytes: usize,
+    last: Zxid,
+    durable: Durable<Zxid>,
+    committed: Zxid,
+}
+
+#[derive(Debug)]
+struct Entry {
+    txn: Txn,
+    activate: Option<ServerId>,
+}
+
+impl Journal {
+    /// Goes on behind what is durable.
+    pub(crate) fn new(durable: Durable<Zxid>) -> Journal {
+        let last = durable.get();
+        Journal {
+            entries: VecDeque::new(),
+            durable_entries: 0,
+            flying: VecDeque::new(),
+            flying_bytes: 0,
+            last,
+            durable,
+            committed: last,
+        }
+    }
+
+    /// The last transaction appended.
+    pub(crate) fn last(&self) -> Zxid {
+        self.last
+    }
+
+    pub(crate) fn durable(&self) -> Durable<Zxid> {
+        self.durable
+    }
+
+    /// The last transaction appended, if it is durable.
+    pub(crate) fn all_durable(&self) -> Option<Durable<Zxid>> {
+        self.flying.is_empty().then_some(self.durable)
+    }
+
+    /// Bytes on their way to the disk.
+    pub(crate) fn flying_bytes(&self) -> usize {
+        self.flying_bytes
+    }
+
+    /// Asks for a transaction to be logged.
+    ///
+    /// # Panics
+    /// When it does not follow the last one: the caller must have looked.
+    pub(crate) fn append(&mut self, txn: Txn, disk: &mut DiskQueue, out: &mut Outputs) {
+        assert!(follows(self.last, txn.zxid), "{} does not follow {}", txn.zxid, self.last);
+        self.last = txn.zxid;
+        self.flying_bytes += txn.bytes.len();
+        self.flying.push_back(disk.append(txn.clone(), out));
+        self.entries.push_back(Entry { txn, activate: None });
+    }
+
+    /// Everything up to the zxid, which has been appended, is committed.
+    pub(crate) fn commit(&mut self, zxid: Zxid, activate: Option<ServerId>, out: &mut Outputs) {
+        assert!(zxid <= self.last && zxid >= self.committed, "commits come in order, behind their proposals");
+        self.committed = zxid;
+        if activate.is_some()
+            && let Some(entry) = self.entries.iter_mut().find(|entry| entry.txn.zxid == zxid)
+        {
+            entry.activate = activate;
+        }
+        self.deliver(out);
+    }
+
+    /// Looks what the disk has done; true if more is durable than before.
+    pub(crate) fn progress(&mut self, disk: &DiskQueue, out: &mut Outputs) -> bool {
+        let before = self.durable;
+        while let Some(pending) = self.flying.pop_front() {
+            match disk.prove(pending) {
+                Ok(durable) => {
+                    self.durable = durable;
+                    self.flying_bytes -= self.entries[self.durable_entries].txn.bytes.len();
+                    self.durable_entries += 1;
+                }
+                Err(pending) => {
+                    self.flying.push_front(pending);
+                    break;
+                }
+            }
+        }
+        self.deliver(out);
+        self.durable > before
+    }
+
+    fn deliver(&mut self, out: &mut Outputs) {
+        while self.durable_entries > 0 && self.entries[0].txn.zxid <= self.committed {
+            let Entry { txn, activate } = self.entries.pop_front().expect("it is there");
+            self.durable_entries -= 1;
+            out.events.push(Event::Deliver { txn, activate });
+        }
+    }
+}
