@@ -9,6 +9,7 @@ mod cli_mt;
 mod java;
 mod kazoo;
 mod report;
+mod rust;
 mod server;
 mod tools;
 
@@ -26,6 +27,12 @@ use std::time::Instant;
 /// Every suite there is, in the order they run.
 const SUITES: &[Suite] = &[
     Suite { name: "cli_mt", about: "the C client's shell, two of them", run: cli_mt::run, excuses: &[] },
+    Suite {
+        name: "rust",
+        about: "the Rust crate zookeeper-client's own tests",
+        run: rust::run,
+        excuses: rust::EXCUSES,
+    },
     Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
     java::CLIENT,
 ];
