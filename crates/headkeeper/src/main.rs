@@ -1,30 +1,7 @@
-//! Headkeeper: the program. Each command has a module of its own.
+//! The program `headkeeper`; its table of contents is in the library beside it.
 
-mod base64;
-mod bench;
-mod cli;
-mod config;
-mod help;
-mod log;
-mod offline;
-mod serve;
-mod shell;
-mod snapshot;
-mod time;
-
-use clap::Parser;
-use cli::{Cli, Command};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        None => serve::local(),
-        Some(Command::Serve(args)) => serve::run(&args),
-        Some(Command::Config(args)) => config::run(&args),
-        Some(Command::Shell(args)) => shell::run(&args),
-        Some(Command::Bench(args)) => bench::run(&args),
-        Some(Command::Log(args)) => log::run(&args),
-        Some(Command::Snapshot(args)) => snapshot::run(&args),
-        Some(Command::Help(args)) => help::run(&args),
-    }
+    headkeeper::run()
 }

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["wire"]),
     ("sim", &["wire", "tree", "store", "zab", "node", "model"]),
     ("interop", &["wire", "client", "model"]),
-    ("hostile", &["wire", "tree", "store", "zab", "node", "server", "headkeeper"]),
+    ("hostile", &["wire", "tree", "store", "zab", "node", "client", "server", "headkeeper"]),
     ("tidy", &[]),
     ("xtask", &["client", "interop", "sim", "tidy", "wire"]),
 ];

@@ -26,6 +26,7 @@ mod digest;
 mod load;
 mod nodes;
 mod path;
+mod possible;
 mod projection;
 mod quota;
 mod snapshot;

@@ -5,7 +5,7 @@
 //! do next and has an exit code. One command on the command line is run and done; without one, [`interactive`] reads lines
 //! from the terminal, and [`script`] from anything else.
 
-mod acl;
+pub(crate) mod acl;
 mod command;
 mod complete;
 mod dispatch;
@@ -15,7 +15,7 @@ mod output;
 mod quota;
 mod read;
 
-mod script;
+pub(crate) mod script;
 mod target;
 mod watch;
 mod words;

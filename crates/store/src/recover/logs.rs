@@ -7,7 +7,7 @@ use crate::{
     LogRecord, StartFault, StoreConfig, names,
 };
 use tree::Tree;
-use wire::{DIGEST_VERSION, Limits, TXN_ERROR, TxnDigest, TxnRecord, Zxid};
+use wire::{DIGEST_VERSION, DecodeError, Limits, TXN_ERROR, TxnDigest, TxnHeader, TxnRecord, Zxid};
 
 /// How the replay went.
 pub(super) struct Replayed {
@@ -145,7 +145,12 @@ impl<'c> Replay<'c> {
             Err(fault) => return Err(damage(log, 0, self.last, LogDamageKind::Start(fault))),
         };
         while let Some(record) = reader.next_record()? {
-            match record.txn(self.limits) {
+            let txn =
+                record.txn(self.limits).and_then(|txn| match self.tree.impossible(&txn.header, &txn.txn) {
+                    Some(what) => Err(DecodeError::Invalid { what, offset: TxnHeader::LEN }),
+                    None => Ok(txn),
+                });
+            match txn {
                 Ok(txn) => self.take(log, &record, &txn)?,
                 Err(error) => {
                     return Ok(LogEnd::Fault { offset: record.offset, fault: Fault::BadTxn(error) });

@@ -139,13 +139,17 @@ fn judge_ours(
     })
 }
 
-/// For logs without an index: what Apache takes for the end, unless something behind it proves that it was not.
+/// For logs without an index: what Apache takes for the end, unless something behind it proves that it was not. It gets
+/// an index now, so what our own rules would call damage at the next start is cut off.
 fn judge_by_apaches_rules(fault: Option<&Fault>, behind: Option<(u64, Zxid)>) -> TailVerdict {
     match (fault, behind) {
         (fault, Some((offset, zxid))) => refused(fault, NotTorn::RecordBehind { offset, zxid }),
-        (None, None) => TailVerdict::Torn { what: "there is something in the padding".to_owned() },
-        (Some(fault @ (Fault::CutShort | Fault::BadEndMark(_))), None) => {
-            TailVerdict::Torn { what: fault.to_string() }
+        (None, None) => {
+            TailVerdict::TornAndConfusing { what: "there is something in the padding".to_owned() }
+        }
+        (Some(fault @ Fault::CutShort), None) => TailVerdict::Torn { what: fault.to_string() },
+        (Some(fault @ Fault::BadEndMark(_)), None) => {
+            TailVerdict::TornAndConfusing { what: fault.to_string() }
         }
         (Some(fault), None) => refused(Some(fault), NotTorn::ApacheRules),
     }
