@@ -5,7 +5,9 @@ use crate::workspace::{root, run as run_tool, target};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use interop::differential::{Plan, run as run_plan};
+use interop::generate::generate;
 use interop::process::Program;
+use interop::profile::PROFILES;
 use interop::stories::{self, STORIES, Telling};
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,12 +23,18 @@ pub(crate) struct Differential {
     /// Items in a round, after which trees and digests are compared.
     #[arg(long, default_value_t = 2000)]
     round: usize,
-    /// Only this profile of settings: default, extended, open.
+    /// Only this profile of settings: default, extended, open, restart.
     #[arg(long)]
     profile: Option<String>,
     /// Replay only these items of the round of `--seed`.
     #[arg(long, value_delimiter = ',')]
     only: Option<Vec<usize>>,
+    /// What CI runs: the same rounds every time, then as many from a seed of its own, which is printed.
+    #[arg(long, conflicts_with_all = ["ops", "seed", "only"])]
+    ci: bool,
+    /// Print the round of `--seed` and `--profile`, or what `--only` leaves of it, and send nothing.
+    #[arg(long)]
+    list: bool,
     /// Do not shrink a failing sequence.
     #[arg(long)]
     no_shrink: bool,
@@ -42,6 +50,9 @@ pub(crate) struct Differential {
 }
 
 pub(crate) fn run(arguments: Differential) -> Result<()> {
+    if arguments.list {
+        return list(&arguments);
+    }
     let judge = Program::Apache { classpath: apache::classpath()? };
     let subject = if arguments.apache_itself {
         Clone::clone(&judge)
@@ -49,21 +60,33 @@ pub(crate) fn run(arguments: Differential) -> Result<()> {
         Program::Headkeeper { binary: binary(arguments.binary)? }
     };
     let clock = std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
-    let seed = arguments.seed.unwrap_or(clock);
-    println!("seed {seed}");
     let plan = Plan {
         judge,
         subject,
         ports: (arguments.port, arguments.port + 1),
         directory: target().join("differential").join(arguments.port.to_string()),
-        seed,
+        seed: arguments.seed.unwrap_or(clock),
         operations: arguments.ops,
         round: arguments.round,
         profile: arguments.profile,
         only: arguments.only,
         shrink: !arguments.no_shrink,
     };
-    match run_plan(&plan, |line| println!("{line}")).map_err(|e| anyhow!(e))? {
+    if arguments.ci {
+        compare(&Plan { seed: CI_SEED, operations: CI_OPERATIONS, ..plan.clone() })?;
+        return compare(&Plan { operations: CI_OPERATIONS, ..plan });
+    }
+    compare(&plan)
+}
+
+/// Where CI's fixed rounds start.
+const CI_SEED: u64 = 1;
+/// As many as two slow cores do in a minute.
+const CI_OPERATIONS: u64 = 20_000;
+
+fn compare(plan: &Plan) -> Result<()> {
+    println!("seed {}", plan.seed);
+    match run_plan(plan, |line| println!("{line}")).map_err(|e| anyhow!(e))? {
         Ok(report) => {
             print!("{report}");
             Ok(())
@@ -73,6 +96,19 @@ pub(crate) fn run(arguments: Differential) -> Result<()> {
             bail!("the servers differ")
         }
     }
+}
+
+fn list(arguments: &Differential) -> Result<()> {
+    let name = arguments.profile.as_deref().unwrap_or("default");
+    let profile = PROFILES.iter().find(|profile| profile.name == name);
+    let profile = profile.ok_or_else(|| anyhow!("there is no profile {name}"))?;
+    let seed = arguments.seed.ok_or_else(|| anyhow!("--list wants a --seed"))?;
+    for item in generate(seed, profile, arguments.round) {
+        if arguments.only.as_ref().is_none_or(|only| only.contains(&item.id)) {
+            println!("{item}");
+        }
+    }
+    Ok(())
 }
 
 #[derive(Args)]

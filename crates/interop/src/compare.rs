@@ -32,7 +32,7 @@ pub fn compare(a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> Option<BTreeSet
         }
     }
     let overtakes =
-        |op: i32| op == OpCode::Auth.code() || op == OpCode::Sasl.code() || OpCode::from_code(op).is_none();
+        |op: i32| matches!(OpCode::from_code(op), None | Some(OpCode::Auth | OpCode::Sasl | OpCode::Check));
     let place = |frame: &Seen| match frame.kind {
         Kind::Reply(place) => Some(place),
         _ => None,

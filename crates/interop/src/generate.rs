@@ -56,27 +56,27 @@ impl Generator<'_> {
             return self.connect(conn);
         }
         match self.rng.below(1000) {
-            0..8 => self.connect(conn),
-            8..14 => {
+            0..12 => self.connect(conn),
+            12..18 => {
                 self.push(false, Act::Drop { conn });
                 self.open[conn] = false;
             }
-            14..17 => self.close(conn),
-            17..22 => self.break_connection(conn),
-            22..25 => self.unknown_op(conn),
-            25..29 => self.failing_auth(conn),
-            29..31 => self.bad_handshake(),
-            31..33 => self.half_close(conn),
-            33 if self.profile.restarts => self.restart(),
-            34..40 => {
+            18..24 => self.close(conn),
+            24..32 => self.break_connection(conn),
+            32..38 => self.unknown_op(conn),
+            38..44 => self.failing_auth(conn),
+            44..48 => self.bad_handshake(),
+            48..52 => self.half_close(conn),
+            52..56 if self.profile.restarts => self.restart(),
+            56..62 => {
                 let words: &[&[u8; 4]] =
                     &[b"ruok", b"isro", b"srvr", b"wchs", b"wchp", b"wchc", b"mntr", b"dump"];
                 let word = *self.rng.pick(words);
                 self.push(false, Act::Word(*word));
             }
-            40 if self.rng.percent(40) => self.expire(),
-            41..43 => self.boundary(conn),
-            43..55 => {
+            62 if self.rng.percent(40) => self.expire(),
+            63..65 => self.boundary(conn),
+            65..80 => {
                 let frame = requests::auth(&mut self.rng);
                 self.push(false, Act::Frame { conn, frame });
             }
@@ -205,14 +205,25 @@ impl Generator<'_> {
         let op = *self.rng.pick(&[0, 10, 13, 23, 99, 108, 500, -1, -2, 1000, i32::MAX, i32::MIN]);
         let n = self.rng.below(40);
         let frame = Frame { xid: None, op, body: self.rng.bytes(n), relative: None };
-        self.push(false, Act::Frame { conn, frame });
+        let glued = self.perhaps_behind_a_batch(conn);
+        self.push(glued, Act::Frame { conn, frame });
         self.open[conn] = false;
     }
 
     fn failing_auth(&mut self, conn: usize) {
         let frame = requests::failing_auth(&mut self.rng);
-        self.push(false, Act::Frame { conn, frame });
+        let glued = self.perhaps_behind_a_batch(conn);
+        self.push(glued, Act::Frame { conn, frame });
         self.open[conn] = false;
+    }
+
+    /// What ends a connection may come right behind requests that are under way.
+    fn perhaps_behind_a_batch(&mut self, conn: usize) -> bool {
+        let behind = self.rng.percent(50);
+        if behind {
+            self.batch(conn);
+        }
+        behind
     }
 
     fn half_close(&mut self, conn: usize) {

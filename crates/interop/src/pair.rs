@@ -14,6 +14,8 @@ use wire::{ConnectRequest, Encode, OpCode, Request};
 
 /// The connection that belongs to the driver and not to a sequence.
 pub const CONTROL: usize = 1 << 20;
+/// The place of the connect that made its session.
+const CONTROL_PLACE: usize = CONTROL - 1000;
 /// The connection of a session that is going to expire.
 const EXPIRING: usize = CONTROL + 1;
 /// Where a connection waits while its session is renewed on another one.
@@ -85,7 +87,7 @@ impl Pair {
             read_only: Some(false),
             protocol_version: 0,
         };
-        self.connect(CONTROL - 1000, &connect, &[])?;
+        self.connect(CONTROL_PLACE, &connect, &[])?;
         let auth = Request::Auth {
             auth_type: 0,
             scheme: Some("digest".into()),
@@ -107,7 +109,7 @@ impl Pair {
             self.a.exchange_sessions(&mut self.b);
         }
         self.conns.iter_mut().for_each(|conn| conn.live = false);
-        self.connect_control(Some(CONTROL - 1000))
+        self.connect_control(Some(CONTROL_PLACE))
     }
 
     fn conn(&mut self, conn: usize) -> &mut Conn {
@@ -176,10 +178,14 @@ impl Pair {
         self.send(conn, (&bytes, &bytes), Some(split).filter(|at| *at < bytes.len()));
         let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
         self.judge(id, conn, outcome, &awaited)?;
-        if !self.conn(conn).live {
-            self.barrier(id)?;
+        match self.conn(conn).live {
+            true => Ok(()),
+            false if conn == CONTROL => Err(Difference {
+                item: id,
+                what: "both servers have closed the driver's own session".to_owned(),
+            }),
+            false => self.barrier(id),
         }
-        Ok(())
     }
 
     fn encode(&mut self, conn: usize, frames: &[&Frame]) -> (Vec<u8>, Vec<Awaited>) {
@@ -335,7 +341,22 @@ impl Pair {
             side.hang_up(conn);
         }
         self.conns[conn].live = false;
+        self.even_out(|a, b| a == b);
         self.barrier(id)
+    }
+
+    /// Waits for what nobody is told about: until the zxids of both are as wanted, or it takes too long.
+    fn even_out(&mut self, wanted: impl Fn(i64, i64) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let zxid = |seen: &[Seen]| seen.iter().map(|frame| frame.zxid).max().unwrap_or(0);
+        loop {
+            // Apache answers a sync behind everything that is under way.
+            let (a, b) = self.ask(&[Frame::of(&Request::Sync { path: Some("/".into()) })]);
+            if wanted(zxid(&a), zxid(&b)) || Instant::now() > deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn ping(&mut self, id: usize, conn: usize) -> Result<(), Difference> {
@@ -430,15 +451,8 @@ impl Pair {
             let outcome = (self.a.drain(EXPIRING), self.b.drain(EXPIRING));
             self.judge(id, EXPIRING, outcome, &[])?;
         }
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let (a, b) = self.ask(&[Frame::of(&Request::Ping)]);
-            let expired = |seen: &[Seen]| seen.iter().any(|frame| frame.zxid > before);
-            if (expired(&a) && expired(&b)) || Instant::now() > deadline {
-                return self.barrier(id);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.even_out(|a, b| a > before && b > before);
+        self.barrier(id)
     }
 
     /// Compares what is still under way on every connection.
@@ -451,13 +465,13 @@ impl Pair {
         self.barrier(id)
     }
 
-    /// Closes every session of the sequence.
+    /// Closes every session of the sequence and forgets it.
     ///
     /// # Errors
     /// When that differs.
     pub fn close_sessions(&mut self) -> Result<(), Difference> {
         for session in self.a.sessions() {
-            if session == CONTROL - 1000 {
+            if session == CONTROL_PLACE {
                 continue;
             }
             let connect = Connect {
@@ -476,6 +490,8 @@ impl Pair {
             }
         }
         self.conns.fill(Conn::default());
+        self.a.forget_sessions(CONTROL_PLACE);
+        self.b.forget_sessions(CONTROL_PLACE);
         Ok(())
     }
 }

@@ -48,6 +48,12 @@ impl Program {
     /// # Errors
     /// As for [`Program::start`].
     pub fn resume(&self, profile: &Profile, port: u16, directory: &Path) -> io::Result<Server> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if Socket::open(address).is_ok() {
+            return Err(io::Error::other(format!(
+                "somebody listens on {address} already: choose another --port"
+            )));
+        }
         std::fs::create_dir_all(directory.join("data"))?;
         let configuration = directory.join("zoo.cfg");
         std::fs::write(&configuration, configuration_text(profile, port, directory))?;
@@ -55,7 +61,6 @@ impl Program {
         let mut command = self.command(profile, &configuration);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.current_dir(directory).spawn()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut server = Server { child, address, directory: directory.to_owned() };
         server.wait_ready()?;
         Ok(server)
@@ -67,12 +72,17 @@ impl Program {
         match self {
             Program::Apache { classpath } => {
                 let mut java = Command::new("java");
-                java.args(["-Xmx1g", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"])
-                    // The digest of a path depends on it.
-                    .arg("-Dfile.encoding=UTF-8")
-                    .args(flags)
-                    .args(["-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
-                    .arg(configuration);
+                java.args([
+                    "-Xmx1g",
+                    "-XX:+UseSerialGC",
+                    "-XX:TieredStopAtLevel=1",
+                    "-Dorg.slf4j.simpleLogger.defaultLogLevel=off",
+                ])
+                // The digest of a path depends on it.
+                .arg("-Dfile.encoding=UTF-8")
+                .args(flags)
+                .args(["-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
+                .arg(configuration);
                 java
             }
             Program::Headkeeper { binary } => {

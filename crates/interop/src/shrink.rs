@@ -9,7 +9,7 @@ const TIME: Duration = Duration::from_secs(100);
 /// The smallest failing subsequence found, and its last failure.
 pub fn shrink<F>(
     mut items: Vec<Item>,
-    attempt: impl Fn(&[Item]) -> Option<F>,
+    mut attempt: impl FnMut(&[Item]) -> Option<F>,
     mut progress: impl FnMut(usize),
 ) -> (Vec<Item>, Option<F>) {
     let start = Instant::now();

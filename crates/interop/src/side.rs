@@ -166,9 +166,9 @@ impl Side {
         all
     }
 
-    /// Forgets the sessions, when they are closed.
-    pub fn forget_sessions(&mut self) {
-        self.credentials.clear();
+    /// Forgets the sessions but that of the place `but`, when they are closed.
+    pub fn forget_sessions(&mut self, but: usize) {
+        self.credentials.retain(|place, _| *place == but);
     }
 
     /// Reads until every awaited reply is there or the connection ends. `handshake`: the first frame is a handshake's answer

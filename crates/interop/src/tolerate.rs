@@ -21,11 +21,11 @@ macro_rules! tolerances {
 }
 
 tolerances! {
-    AclOrder: "Scheme auth expands in set order: unspecified (client-protocol §4.1).";
+    AclOrder: "Scheme auth expands in set order at Apache (differences: several credentials).";
     AuthOvertakes: "Apache's auth and sasl replies overtake earlier replies, ours keep the order (differences: auth replies).";
     SwallowedReplies: "A close after an unknown opcode, a failed auth or a bad frame swallows earlier replies at Apache; ours sends them first (differences: replies before a close).";
-    CloseOrder: "Deletions of a closing session come in hash order (client-protocol §8.2).";
-    BehindClose: "Requests pipelined behind closeSession are dropped or refused: a race (client-protocol §3).";
+    CloseOrder: "Deletions of a closing session come in hash order at Apache (differences: a session that ends).";
+    BehindClose: "Requests pipelined behind closeSession are dropped or refused: a race at Apache (differences: behind closeSession).";
     PartialMultiRead: "A multiRead with forbidden operations gets -5 without the partial body (differences: multiRead).";
 }
 
@@ -47,7 +47,8 @@ pub fn unsent(frame: &Frame) -> Option<&'static str> {
     }
     match frame.request()? {
         Request::Multi { ops } => ops.iter().find_map(unsent_op),
-        Request::Create { op, path, flags, ttl, acl, .. } => unsent_create(op, path.as_deref(), flags, ttl)
+        Request::Create { op, path, flags, ttl, acl, data } => unsent_create(op, path.as_deref(), flags, ttl)
+            .or_else(|| unsent_limits(path.as_deref(), data.as_deref()))
             .or_else(|| unsent_acl(path.as_deref().filter(|path| *path != "/"), acl.as_deref())),
         Request::SetData { path, data, .. } => unsent_stats(path.as_deref(), data.as_deref()),
         Request::SetAcl { path, acl, .. } => unsent_acl(path.as_deref(), acl.as_deref()),
@@ -78,12 +79,10 @@ fn unsent_acl(path: Option<&str>, acl: Option<&[wire::Acl<'_>]>) -> Option<&'sta
 pub const WATCHED: &str = "/w";
 
 fn unsent_op(op: &MultiOp<'_>) -> Option<&'static str> {
-    if op.path().is_none() {
-        return Some("a multi with a null path leaves a gap in Apache's zxids (differences: multi)");
-    }
     match op {
-        MultiOp::Create { op, path, flags, ttl, acl, .. } => {
+        MultiOp::Create { op, path, flags, ttl, acl, data } => {
             unsent_create(*op, path.as_deref(), *flags, *ttl)
+                .or_else(|| unsent_limits(path.as_deref(), data.as_deref()))
                 .or_else(|| unsent_acl(path.as_deref().filter(|path| *path != "/"), acl.as_deref()))
         }
         MultiOp::SetData { path, data, .. } => unsent_stats(path.as_deref(), data.as_deref()),
@@ -111,4 +110,14 @@ fn unsent_stats(path: Option<&str>, data: Option<&[u8]>) -> Option<&'static str>
     let stats = path.is_some_and(|path| path.ends_with("/zookeeper_stats"));
     (stats && data != Some(b"count=0,bytes=0"))
         .then_some("bad text in a stats node ends Apache (differences: quota texts)")
+        .or_else(|| unsent_limits(path, data))
+}
+
+fn unsent_limits(path: Option<&str>, data: Option<&[u8]>) -> Option<&'static str> {
+    let limits = path.is_some_and(|path| path.ends_with("/zookeeper_limits"));
+    let number = |pair: &str| pair.split('=').nth(1).is_some_and(|value| value.parse::<i64>().is_ok());
+    let readable = |text: &str| text.is_empty() || text.split([',', ';']).all(number);
+    let text = data.and_then(|data| std::str::from_utf8(data).ok());
+    (limits && !text.is_some_and(readable))
+        .then_some("bad text in a limits node fails every write below at Apache (differences: quota texts)")
 }

@@ -69,7 +69,8 @@ pub(super) fn limits(rng: &mut Rng) -> Vec<u8> {
         2 => format!("count={count},bytes={bytes}=;countHardLimit={hard_count}"),
         3 => format!("count={count},bytes={bytes}=;byteHardLimit={hard_bytes}"),
         _ => {
-            (*rng.pick(&["count=,bytes=", "count=3", "byteHardLimit=20", "", "count=-1,bytes=-1"])).to_owned()
+            (*rng.pick(&["count=3", "byteHardLimit=20", "", "count=-1,bytes=-1", "countHardLimit=2;count=1"]))
+                .to_owned()
         }
     }
     .into_bytes()
