@@ -93,7 +93,7 @@ impl Node {
             let length = i32::from_be_bytes(*head);
             if length < 0 || length as usize > self.config.jute_max_buffer {
                 self.note_length_error(slot, length, out);
-                self.close(slot);
+                self.close_behind_answers(slot);
                 return bytes.len();
             }
             let Some(frame) = rest[4..].get(..length as usize) else { return at };
@@ -153,7 +153,7 @@ impl Node {
             return self.connect(slot, frame, out);
         }
         let mut body = Reader::with_limits(frame, self.config.limits);
-        let Ok(header) = RequestHeader::decode(&mut body) else { return self.close(slot) };
+        let Ok(header) = RequestHeader::decode(&mut body) else { return self.close_behind_answers(slot) };
         self.request(slot, header, body, frame, out);
     }
 
@@ -167,7 +167,9 @@ impl Node {
     ) {
         let op = OpCode::from_code(header.op);
         let throttled_us = self.throttled_us(slot);
-        let Some(large_bytes) = self.large_request(frame.len()) else { return self.close(slot) };
+        let Some(large_bytes) = self.large_request(frame.len()) else {
+            return self.close_behind_answers(slot);
+        };
         let received_us = self.now.mono_us - throttled_us;
         let request = RequestInfo { xid: header.xid, op, received_us, large_bytes };
         self.in_process += 1;
@@ -212,7 +214,18 @@ impl Node {
     /// A request that ends its connection without an answer.
     pub(crate) fn reject(&mut self, slot: u32, request: RequestInfo) {
         self.done(slot, request);
-        self.close(slot);
+        self.close_behind_answers(slot);
+    }
+
+    /// Takes nothing more from a connection and closes it when what came before is answered. Apache does not wait: these
+    /// answers are lost there, and with them what the client would know of its writes.
+    fn close_behind_answers(&mut self, slot: u32) {
+        let conn = self.clients.at_mut(slot);
+        if conn.waiting.is_empty() {
+            self.close(slot);
+        } else {
+            conn.phase = Phase::Draining;
+        }
     }
 
     /// Prepares a write against everything before it and puts it on its way.

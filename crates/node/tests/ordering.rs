@@ -140,6 +140,29 @@ fn credentials_are_those_of_the_moment_of_arrival() {
     assert_eq!(infos.len(), 1, "the digest came later");
 }
 
+/// A length out of range, a header that is too short, an auth record that ends early, sasl without a token.
+#[test]
+fn what_ends_a_connection_without_an_answer_waits_for_the_earlier_answers() {
+    let auth = frame_of(3, OpCode::Auth.code(), &[0; 5]);
+    let sasl = frame_of(3, OpCode::Sasl.code(), &[0xff; 4]);
+    let length = |n: usize| (n as i32).to_be_bytes().to_vec();
+    for end in [vec![0xff; 4], [length(2), vec![0; 2]].concat(), auth, sasl] {
+        let mut world = World::new();
+        let client = world.connect();
+        world.hold_log = true;
+        world.send(&client, 1, &create("/a", CreateMode::Persistent));
+        world.send(&client, 2, &exists("/a", false));
+        world.send_bytes(&client, &end);
+        world.send(&client, 4, &create("/b", CreateMode::Persistent));
+        world.run();
+        assert!(!world.is_closed(&client), "{end:x?}");
+        world.release_log();
+        assert_eq!(xids(&world.replies(&client)), [1, 2], "{end:x?}");
+        assert!(world.is_closed(&client), "{end:x?}");
+        assert!(world.node().tree().node("/b").is_none(), "nothing behind it is taken");
+    }
+}
+
 /// Surprise 67: upstream loses the earlier answers; here they go out first.
 #[test]
 fn an_unknown_operation_closes_behind_the_earlier_answers() {
