@@ -42,13 +42,17 @@ impl Model {
                 Response::Children2(Some(self.names(path)), self.stat(path).expect("it is there"))
             }
             Request::GetAllChildrenNumber { path } => {
+                // Below the empty path the root counts too.
+                let root = usize::from(path.as_deref() == Some(""));
                 let (path, _) = self.readable(path, perms::READ, credentials)?;
                 let top = if path == "/" || path.is_empty() { "/".to_owned() } else { format!("{path}/") };
                 let below = self.nodes.keys().filter(|node| *node != "/" && node.starts_with(&top));
-                Response::Int(below.count() as i32)
+                Response::Int((below.count() + root) as i32)
             }
             Request::GetEphemerals { prefix } => {
                 let prefix = prefix.as_deref().unwrap_or("");
+                let all = matches!(prefix.trim_matches(|c| c <= ' '), "" | "/");
+                let prefix = if all { "/" } else { prefix };
                 let mine = |(_, node): &(&String, &Znode)| node.stat.ephemeral_owner == session;
                 let paths = self.nodes.iter().filter(mine).map(|(path, _)| path.clone());
                 Response::Children(Some(
