@@ -168,6 +168,17 @@ impl StoreMachine {
         Ok(())
     }
 
+    /// The next write begins a new log.
+    pub fn roll(&mut self) {
+        self.log.roll();
+    }
+
+    /// A write, handed to the disk if that is free.
+    pub fn write_and_send(&mut self) {
+        self.write();
+        self.send_batch();
+    }
+
     /// Everything that was begun is done, the index included.
     ///
     /// # Errors

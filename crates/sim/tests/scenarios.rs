@@ -1,7 +1,7 @@
 //! What the sweeps found, each as a scenario of its own, so that it can never come back unseen.
 
-use sim::{History, Rng, SimDisk, StoreMachine, StoreSetup};
-use store::{Dir, FileName, LOG_HEADER_LEN, StoreConfig, log_header, recover};
+use sim::{Fault, History, Rng, SimDisk, StoreMachine, StoreSetup, Survival};
+use store::{Dir, DiskOp, FileName, LOG_HEADER_LEN, StoreConfig, log_header, recover};
 use tree::TreeConfig;
 
 fn setup() -> StoreSetup {
@@ -44,6 +44,38 @@ fn log_header_torn_inside() {
                     recovered.unwrap_or_else(|e| panic!("{written} bytes of {len}, index {with_index}: {e}"));
                 machine.history.check(&recovered.tree).expect("everything is there");
             }
+        }
+    }
+}
+
+/// The process died between a new log's creation and the sync of its directory. The next start read the log and claimed it
+/// in the index; power was lost before that start had synced the directory, which had kept the index's new name but not
+/// the log's: refused, because a log seemed to be missing.
+#[test]
+fn index_renewed_before_the_logs_name_is_durable() {
+    let setup = setup();
+    let mut machine = settled(&setup);
+    let next = machine.history.issued().next();
+    machine.roll();
+    machine.write_and_send();
+    loop {
+        let (lane, op) = machine.next_op().expect("the log is created, written and synced");
+        machine.disk_op(lane).expect("nothing fails");
+        if op == (DiskOp::Sync { file: store::names::log_file(next) }) {
+            break;
+        }
+    }
+    let process_died = machine.disk.crashed(None, Survival::Everything, Rng::new(1, "crash"));
+    for at in 0..20 {
+        for chance in 0..30 {
+            let rng = Rng::new(chance, "crash");
+            let mut disk = process_died.crashed(None, Survival::Everything, rng.clone());
+            disk.plan_fault(at, Fault::Stop);
+            let _stopped = recover(&mut disk, &setup.store, setup.tree.clone());
+            let mut disk = disk.crashed(None, Survival::Subset, rng);
+            let recovered = recover(&mut disk, &setup.store, setup.tree.clone());
+            let recovered = recovered.unwrap_or_else(|e| panic!("stopped at {at}, chance {chance}: {e}"));
+            machine.history.check(&recovered.tree).expect("everything is there");
         }
     }
 }

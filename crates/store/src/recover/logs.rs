@@ -210,8 +210,10 @@ impl<'c> Replay<'c> {
         let file = names::index_file(log.first);
         let temporary = FileName::new(Dir::Log, format!("tmp-{}", file.name));
         let bytes = index.to_bytes(log.first);
+        // The log's own name may not be durable yet, and an index without its log tells of a loss.
         self.repairs.extend([
             DiskOp::Sync { file: log.file.clone() },
+            DiskOp::SyncDir { dir: Dir::Log },
             DiskOp::Create { file: temporary.clone() },
             DiskOp::WriteAt { file: temporary.clone(), offset: 0, bytes },
             DiskOp::Sync { file: temporary.clone() },
