@@ -2,7 +2,8 @@
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use sim::sweep::{Report, store};
+use sim::Fault;
+use sim::sweep::{Report, node, store};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -21,6 +22,15 @@ pub(crate) struct Sweep {
     threads: usize,
 }
 
+/// What all seeds together did.
+#[derive(Default)]
+struct Total {
+    store: Report,
+    node: Report,
+    failed_operations: u64,
+    violation: Option<String>,
+}
+
 /// Runs them; stops at the first violation.
 pub(crate) fn run(command: Sweep) -> Result<()> {
     let clock = || std::time::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs() * 1000);
@@ -28,7 +38,7 @@ pub(crate) fn run(command: Sweep) -> Result<()> {
     println!("seeds {first} to {}", first + command.seeds - 1);
     let started = Instant::now();
     let next = AtomicU64::new(first);
-    let total = Mutex::new((Report::default(), None::<String>));
+    let total = Mutex::new(Total::default());
     std::thread::scope(|scope| {
         for _ in 0..command.threads.max(1) {
             scope.spawn(|| {
@@ -37,23 +47,37 @@ pub(crate) fn run(command: Sweep) -> Result<()> {
                     if seed >= first + command.seeds {
                         return;
                     }
-                    let outcome = store::run(&store::StoreSweep::of(seed));
-                    let mut total = total.lock().expect("nobody panics with it");
-                    match outcome {
-                        Ok(report) => total.0 = total.0.and(report),
-                        Err(violation) => {
-                            next.store(u64::MAX / 2, Ordering::Relaxed);
-                            total.1.get_or_insert(violation);
-                        }
+                    if let Err(violation) = one(seed, &total) {
+                        next.store(u64::MAX / 2, Ordering::Relaxed);
+                        total.lock().expect("nobody panics with it").violation.get_or_insert(violation);
                     }
                 }
             });
         }
     });
-    let (report, violation) = total.into_inner().expect("nobody panics with it");
+    let Total { store, node, failed_operations, violation } =
+        total.into_inner().expect("nobody panics with it");
     if let Some(violation) = violation {
         return Err(anyhow!("{violation}\nsee it again: cargo xtask sweep --seeds 1 --seed SEED"));
     }
-    println!("the store alone: {report}, in {:.0} s", started.elapsed().as_secs_f64());
+    println!("the store alone: {store}");
+    println!("a whole server: {node}");
+    println!("{failed_operations} operations failed, one in a run");
+    println!("no violation, in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Everything for one seed.
+fn one(seed: u64, total: &Mutex<Total>) -> Result<(), String> {
+    let store = store::run(&store::StoreSweep::of(seed))?;
+    let sweep = node::NodeSweep::of(seed);
+    let node = node::run(&sweep)?;
+    let fault = if seed.is_multiple_of(2) { Fault::Error } else { Fault::NoSpace };
+    let short = node::NodeSweep { requests: sweep.requests.min(10), ..sweep };
+    let failed = node::run_with_faults(&short, fault, 1)?;
+    let mut total = total.lock().expect("nobody panics with it");
+    total.store = total.store.and(store);
+    total.node = total.node.and(node);
+    total.failed_operations += failed;
     Ok(())
 }

@@ -7,18 +7,27 @@
 //! * [`SimDisk`]: [`store::Disk`] with durable and cached layers; [`Survival`]: what a crash leaves.
 //! * [`History`]: what was asked and promised, and the judge of what was recovered.
 //! * [`StoreMachine`]: the store alone at work.
+//! * [`World`]: machines ([`Machine`]: a node and its disk), clients ([`Client`]) and one queue of events.
 //! * [`sweep`]: stop everywhere, start again, judge.
 //! * [`Rng`]: chance, frozen.
 
+mod client;
 mod disk;
 mod history;
+mod judge;
+mod machine;
 mod rng;
 mod store_machine;
 pub mod sweep;
 mod workload;
+mod world;
 
+pub use client::{Asked, Client, Heard, Session, is_write};
 pub use disk::{Fault, Lie, SimDisk, Survival};
 pub use history::{History, picture};
+pub use judge::Judge;
+pub use machine::{Machine, MachineSetup};
 pub use rng::Rng;
 pub use store_machine::{Seen, StoreMachine, StoreSetup};
 pub use workload::Workload;
+pub use world::{MachineId, Next, StartError, Witness, World};

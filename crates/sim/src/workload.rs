@@ -8,7 +8,7 @@ const PARENTS: [&str; 4] = ["/a", "/b", "/c", "/a/d"];
 const NAMES: [&str; 4] = ["w", "x", "y", "z"];
 
 /// A stream of writes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Workload {
     rng: Rng,
     /// Every value is written once, so that an old one is noticed.
