@@ -24,6 +24,13 @@ pub(super) const CLIENT: Suite = Suite {
     excuses: &[],
 };
 
+pub(super) const CURATOR: Suite = Suite {
+    name: "curator",
+    about: "Apache Curator 5.9.0: every recipe, over lost connections and sessions",
+    run: |stage| tell(stage, "headkeeper.curator.CuratorStory"),
+    excuses: &[],
+};
+
 /// Half a second between ticks, so that sessions end soon; containers and TTL nodes are swept as often.
 const SETTINGS: &[&str] = &["tickTime=500", "maxSessionTimeout=60000"];
 

@@ -35,6 +35,7 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
     java::CLIENT,
+    java::CURATOR,
 ];
 
 /// One body of foreign software.
