@@ -4,13 +4,13 @@
 
 mod machine;
 
-use machine::{HELPER, Machine, QUORUM, acknowledge, capture, from, help, lead};
+use machine::{HELPER, Machine, QUORUM, acknowledge, capture, follow, from, help, lead};
 use std::collections::VecDeque;
 use wire::{
-    Decode, ForwardedRequest, LearnerInfo, PacketType, QuorumPacket, Reader, ServerState, StatPersisted,
-    TouchedSession, Writer, Zxid,
+    Decode, ForwardedRequest, LearnerInfo, PacketType, QuorumPacket, Reader, StatPersisted, TouchedSession,
+    Writer, Zxid,
 };
-use zab::{ConnId, DiskState, Ensemble, Epoch, Event, Input, LogSlice, Port, Read, ToLeader, ToLearner, Txn};
+use zab::{DiskState, Ensemble, Epoch, Event, Input, LogSlice, Port, Read, ToLeader, ToLearner, Txn};
 
 /// A packet, or the snapshot stream behind a SNAP.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,24 +112,6 @@ fn replay_learner(name: &str, leader_id: i64) {
         let ours = sent.pop_front().expect("something was sent");
         assert_eq!(ours, *piece, "{name}: number {at}");
         assert_eq!(ours.bytes, piece.bytes, "{name}: number {at}");
-    }
-}
-
-/// Makes a machine follow a settled leader.
-fn follow(machine: &mut Machine, me: i64, leader: i64) {
-    // The smaller ids are dialled, the larger ones dial: both come to the same here, so all connect to us or we to them.
-    let dialled = machine.answer_dials(Port::Election, 1);
-    let larger: Vec<i64> = [1, 2, 3].into_iter().filter(|id| *id > me).collect();
-    for (n, id) in larger.iter().enumerate() {
-        machine.dialled_by(*id, ConnId(50 + n as u64));
-    }
-    let smaller: Vec<i64> = [1, 2, 3].into_iter().filter(|id| *id < me).collect();
-    // Dials to larger ids were hung up by the machine itself; those to smaller ones stay, in the order of ids.
-    let conns = smaller.iter().zip(&dialled).map(|(id, conn)| (*id, *conn));
-    let accepted = larger.iter().enumerate().map(|(n, id)| (*id, ConnId(50 + n as u64)));
-    for (id, conn) in conns.chain(accepted).collect::<Vec<_>>() {
-        let state = if id == leader { ServerState::Leading } else { ServerState::Following };
-        machine.vote(conn, state, leader, Zxid::ZERO, 1);
     }
 }
 

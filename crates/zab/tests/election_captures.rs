@@ -33,7 +33,7 @@ fn the_smaller_id_says_who_it_is_and_hangs_up() {
     let mut machine = Machine::new(1, &ensemble, disk(Zxid::ZERO, 0));
     let conns = machine.answer_dials(Port::Election, 1);
     assert_eq!(machine.take_sent(conns[1]), theirs, "to server 3");
-    assert!(machine.out.closes.contains(&conns[1]));
+    assert!(machine.hung_up.contains(&conns[1]));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_settled_leader_dials_back_repeats_itself_and_answers() {
     machine.step(Input::Accepted { conn: stranger, port: Port::Election });
     let hello = capture("395-restart-election-2to1.initiator.bin");
     machine.step(Input::Received { conn: stranger, bytes: &hello[..35] });
-    assert!(machine.out.closes.contains(&stranger), "it is dialled back");
+    assert!(machine.hung_up.contains(&stranger), "it is dialled back");
     let conns = machine.answer_dials(Port::Election, 80);
     machine
         .step(Input::Received { conn: conns[0], bytes: &capture("395-restart-election-3to2.acceptor.bin") });

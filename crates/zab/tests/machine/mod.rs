@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use wire::{
-    ElectionHandshake, Encode, LearnerInfo, Notification, PacketType, QuorumPacket, ServerState, Zxid,
+    Decode, ElectionHandshake, Encode, LearnerInfo, Notification, PacketType, QuorumPacket, Reader,
+    ServerState, Zxid,
 };
 use zab::{
     ConnId, DiskAction, DiskOutcome, DiskPlan, DiskState, Ensemble, Epoch, Event, Input, Outputs, Peer,
-    PeerConfig, Port, Read, ServerId,
+    PeerConfig, Port, Read, ServerId, Txn,
 };
 
 pub fn capture(name: &str) -> Vec<u8> {
@@ -18,12 +19,18 @@ pub fn capture(name: &str) -> Vec<u8> {
 /// The machine, with a disk that waits to be told and nobody else around.
 pub struct Machine {
     pub peer: Peer,
+    pub voters: Vec<i64>,
     pub now: u64,
     pub out: Outputs,
     pub plans: VecDeque<DiskPlan>,
     pub sent: BTreeMap<ConnId, Vec<u8>>,
     pub events: VecDeque<Event>,
     pub reads: VecDeque<Read>,
+    /// Connections that the machine has closed.
+    pub hung_up: Vec<ConnId>,
+    pub may_hang_up: bool,
+    pub halted: Option<String>,
+    pub may_halt: bool,
 }
 
 pub const QUORUM: ConnId = ConnId(100);
@@ -43,7 +50,20 @@ impl Machine {
         let mut out = Outputs::default();
         let peer = Peer::new(config, disk, 0, &mut out);
         let (plans, events, reads) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        let mut machine = Machine { peer, now: 0, out, plans, sent: BTreeMap::new(), events, reads };
+        let mut machine = Machine {
+            peer,
+            voters: ensemble.rule().voters().into_iter().map(|id| id.0).collect(),
+            now: 0,
+            out,
+            plans,
+            sent: BTreeMap::new(),
+            events,
+            reads,
+            hung_up: Vec::new(),
+            may_hang_up: false,
+            halted: None,
+            may_halt: false,
+        };
         machine.collect();
         machine
     }
@@ -54,11 +74,14 @@ impl Machine {
     }
 
     pub fn collect(&mut self) {
-        assert_eq!(self.out.halt, None);
+        self.halted = self.halted.take().or(self.out.halt.take());
+        assert!(self.may_halt || self.halted.is_none(), "{:?}", self.halted);
         for (conn, bytes) in self.out.sends.drain(..) {
             self.sent.entry(conn).or_default().extend(bytes);
         }
-        assert!(!self.out.closes.contains(&QUORUM), "it hung up: {:?}", self.out.notes);
+        let hung_up = self.out.closes.contains(&QUORUM);
+        assert!(self.may_hang_up || !hung_up, "it hung up: {:?}", self.out.notes);
+        self.hung_up.append(&mut self.out.closes);
         self.plans.extend(self.out.disk.drain(..));
         self.events.extend(self.out.events.drain(..));
         self.reads.extend(self.out.reads.drain(..));
@@ -66,13 +89,45 @@ impl Machine {
 
     /// The disk does everything it was asked for.
     pub fn disk(&mut self) {
-        while let Some(DiskPlan { ticket, action }) = self.plans.pop_front() {
+        while !self.plans.is_empty() {
+            self.disk_once();
+        }
+    }
+
+    /// The disk does the next thing.
+    pub fn disk_once(&mut self) {
+        if let Some(DiskPlan { ticket, action }) = self.plans.pop_front() {
             let outcome = match action {
                 DiskAction::Truncate { keep } => DiskOutcome::Truncated { last: keep },
                 _ => DiskOutcome::Done,
             };
             self.step(Input::DiskDone { ticket, outcome });
         }
+    }
+
+    /// The disk does what it was asked for up to the reload, and tells this.
+    pub fn recover(&mut self, disk: DiskState) {
+        let ticket = self.plans.drain(..).next_back().expect("a reload was asked for").ticket;
+        self.step(Input::Recovered { ticket, disk });
+    }
+
+    /// The votes that were sent, on whatever election connection.
+    pub fn votes(&self) -> Vec<Notification> {
+        let mut votes = Vec::new();
+        for bytes in self.sent.iter().filter(|(conn, _)| **conn < QUORUM).map(|(_, bytes)| bytes) {
+            let mut rest = bytes.as_slice();
+            if let Ok(Some((_, used))) =
+                ElectionHandshake::decode(rest).map(|hello| hello.filter(|_| rest[0] > 0x7f))
+            {
+                rest = &rest[used..];
+            }
+            while let Some((length, body)) = rest.split_first_chunk::<4>() {
+                let (payload, behind) = body.split_at(u32::from_be_bytes(*length) as usize);
+                votes.push(Notification::decode(payload).expect("a vote"));
+                rest = behind;
+            }
+        }
+        votes
     }
 
     /// A server with a larger id connects to the election port.
@@ -117,7 +172,7 @@ impl Machine {
 /// Makes a machine lead: everyone votes for it.
 pub fn lead(machine: &mut Machine, me: i64) {
     let dialled = machine.answer_dials(Port::Election, 1);
-    let others: Vec<i64> = [1, 2, 3].into_iter().filter(|id| *id != me).collect();
+    let others: Vec<i64> = machine.voters.iter().copied().filter(|id| *id != me).collect();
     for (id, conn) in others.iter().zip(dialled) {
         let conn = if *id > me {
             let conn = ConnId(60 + *id as u64);
@@ -126,7 +181,8 @@ pub fn lead(machine: &mut Machine, me: i64) {
         } else {
             conn
         };
-        machine.vote(conn, ServerState::Looking, me, Zxid::ZERO, 0);
+        let own = machine.votes()[0].clone();
+        machine.vote(conn, ServerState::Looking, me, own.zxid, own.peer_epoch);
     }
     assert_eq!(machine.peer.state(), ServerState::Leading);
 }
@@ -155,4 +211,59 @@ pub fn from_helper(machine: &mut Machine, kind: PacketType, zxid: Zxid, data: Op
 pub fn from(machine: &mut Machine, conn: ConnId, kind: PacketType, zxid: Zxid, data: Option<&[u8]>) {
     let packet = QuorumPacket::new(kind, zxid, data.map(Into::into));
     machine.step(Input::Received { conn, bytes: &packet.to_bytes() });
+}
+
+/// Makes a machine follow a settled leader.
+pub fn follow(machine: &mut Machine, me: i64, leader: i64) {
+    // The smaller ids are dialled, the larger ones dial: both come to the same here, so all connect to us or we to them.
+    let dialled = machine.answer_dials(Port::Election, 1);
+    let larger: Vec<i64> = machine.voters.iter().copied().filter(|id| *id > me).collect();
+    for (n, id) in larger.iter().enumerate() {
+        machine.dialled_by(*id, ConnId(50 + n as u64));
+    }
+    let smaller: Vec<i64> = machine.voters.iter().copied().filter(|id| *id < me).collect();
+    // Dials to larger ids were hung up by the machine itself; those to smaller ones stay, in the order of ids.
+    let conns = smaller.iter().zip(&dialled).map(|(id, conn)| (*id, *conn));
+    let accepted = larger.iter().enumerate().map(|(n, id)| (*id, ConnId(50 + n as u64)));
+    for (id, conn) in conns.chain(accepted).collect::<Vec<_>>() {
+        let state = if id == leader { ServerState::Leading } else { ServerState::Following };
+        machine.vote(conn, state, leader, Zxid::ZERO, 1);
+    }
+}
+
+/// Voters 1 to `voters` and observers behind them.
+pub fn ensemble(voters: i64, observers: i64) -> Ensemble {
+    let line =
+        |id| format!("server.{id}=h{id}:1:2:{}\n", if id > voters { "observer" } else { "participant" });
+    let lines: String = (1..=voters + observers).map(line).collect();
+    Ensemble::parse(&(lines + "version=0")).expect("a configuration")
+}
+
+/// The smallest transaction that names its zxid.
+pub fn txn(zxid: Zxid) -> Txn {
+    let mut bytes = vec![0; 12];
+    bytes.extend(zxid.0.to_be_bytes());
+    bytes.extend([0; 12]);
+    Txn { zxid, bytes: bytes.into() }
+}
+
+/// The packets of a stream, by name and by the zxid where it says something.
+pub fn kinds(bytes: &[u8]) -> Vec<String> {
+    let mut r = Reader::new(bytes);
+    let mut out = Vec::new();
+    while !r.is_empty() {
+        let packet = QuorumPacket::decode(&mut r).expect("a packet");
+        let kind = packet.kind().expect("a known packet");
+        let from_learner =
+            matches!(kind, PacketType::FollowerInfo | PacketType::ObserverInfo | PacketType::AckEpoch);
+        out.push(if from_learner {
+            kind.name().to_owned()
+        } else {
+            format!("{} {}", kind.name(), packet.zxid)
+        });
+        if kind == PacketType::Snap {
+            break;
+        }
+    }
+    out
 }
