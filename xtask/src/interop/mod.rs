@@ -8,6 +8,7 @@
 mod cli_mt;
 mod java;
 mod kazoo;
+mod node;
 mod report;
 mod rust;
 mod server;
@@ -32,6 +33,12 @@ const SUITES: &[Suite] = &[
         about: "the Rust crate zookeeper-client's own tests",
         run: rust::run,
         excuses: rust::EXCUSES,
+    },
+    Suite {
+        name: "node",
+        about: "node-zookeeper-client: its tests and every call",
+        run: node::run,
+        excuses: &[],
     },
     Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
     java::CLIENT,
