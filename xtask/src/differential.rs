@@ -157,7 +157,7 @@ pub(crate) fn surprises(arguments: Surprises) -> Result<()> {
 }
 
 /// The binary to test: the one named, or a fresh debug build with its assertions.
-fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
+pub(crate) fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(binary) = named {
         return Ok(binary.canonicalize()?);
     }

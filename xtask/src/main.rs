@@ -9,6 +9,7 @@ mod crash;
 mod differential;
 mod interop;
 mod sweep;
+mod words;
 mod workspace;
 
 use anyhow::Result;
@@ -45,6 +46,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Tell the surprises of the protocol, one by one, to our server or to Apache's.
     Surprises(differential::Surprises),
+    /// Ask every four-letter word of an Apache server and of ours, and compare the answers line by line.
+    Words(words::Words),
 }
 
 fn main() -> ExitCode {
@@ -69,5 +72,6 @@ fn run(command: Command) -> Result<()> {
         Command::Interop(arguments) => interop::run(arguments),
         Command::Sweep(command) => sweep::run(command),
         Command::Surprises(arguments) => differential::surprises(arguments),
+        Command::Words(arguments) => words::run(arguments),
     }
 }

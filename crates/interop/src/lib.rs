@@ -14,6 +14,7 @@ pub mod differential;
 pub mod generate;
 pub mod item;
 pub mod normal;
+pub mod operator;
 pub mod pair;
 pub mod process;
 pub mod profile;

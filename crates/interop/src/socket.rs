@@ -36,6 +36,17 @@ impl Socket {
         Ok(Socket { stream, inbox: Vec::new(), start: 0, closed: false })
     }
 
+    /// Our port, by which the server lists this connection.
+    pub fn local_port(&self) -> u16 {
+        self.stream.local_addr().map_or(0, |address| address.port())
+    }
+
+    /// Says that nothing more is sent.
+    pub fn half_close(&self) {
+        // A connection that is gone shows itself in the next read.
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
     /// Sends bytes as they are; a connection that breaks meanwhile shows itself in the next read.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);

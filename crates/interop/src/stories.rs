@@ -7,7 +7,7 @@ mod encoding;
 mod headers;
 mod multis;
 mod sessions;
-mod talk;
+pub(crate) mod talk;
 mod watching;
 
 use crate::process::Program;

@@ -10,12 +10,12 @@ use wire::{
 };
 
 /// How a story ends early.
-pub(super) type Told<T = ()> = Result<T, String>;
+pub(crate) type Told<T = ()> = Result<T, String>;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A session over one connection.
-pub(super) struct Talk {
+pub(crate) struct Talk {
     pub socket: Socket,
     address: SocketAddr,
     xid: i32,
@@ -30,7 +30,7 @@ pub(super) struct Talk {
 
 /// A reply.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub xid: i32,
     pub zxid: i64,
     pub err: i32,
@@ -131,7 +131,7 @@ impl Reply {
 }
 
 /// A handshake for a new session.
-pub(super) fn hello(timeout_ms: i32) -> ConnectRequest<'static> {
+pub(crate) fn hello(timeout_ms: i32) -> ConnectRequest<'static> {
     ConnectRequest {
         protocol_version: 0,
         last_zxid_seen: 0,
@@ -295,15 +295,15 @@ impl Talk {
     }
 }
 
-pub(super) fn text(path: &str) -> wire::Ustring<'static> {
+pub(crate) fn text(path: &str) -> wire::Ustring<'static> {
     Some(path.to_owned().into())
 }
 
-pub(super) fn create(op: OpCode, path: &str, flags: i32) -> Request<'static> {
+pub(crate) fn create(op: OpCode, path: &str, flags: i32) -> Request<'static> {
     create_as(op, path, flags, Some(vec![Acl::open()]))
 }
 
-pub(super) fn create_as(
+pub(crate) fn create_as(
     op: OpCode,
     path: &str,
     flags: i32,
@@ -312,7 +312,7 @@ pub(super) fn create_as(
     Request::Create { op, path: text(path), data: Some(b"x".to_vec().into()), acl, flags, ttl: -1 }
 }
 
-pub(super) fn auth_frame(scheme: &str, auth: &str) -> Frame {
+pub(crate) fn auth_frame(scheme: &str, auth: &str) -> Frame {
     let request = Request::Auth {
         auth_type: 0,
         scheme: Some(scheme.to_owned().into()),
@@ -321,19 +321,19 @@ pub(super) fn auth_frame(scheme: &str, auth: &str) -> Frame {
     Frame { xid: Some(wire::AUTH_XID), ..Frame::of(&request) }
 }
 
-pub(super) fn op_create(op: OpCode, path: &str, flags: i32) -> MultiOp<'static> {
+pub(crate) fn op_create(op: OpCode, path: &str, flags: i32) -> MultiOp<'static> {
     let ttl = if op == OpCode::CreateTtl { 60_000 } else { -1 };
     MultiOp::Create { op, path: text(path), data: None, acl: Some(vec![Acl::open()]), flags, ttl }
 }
 
-pub(super) fn op_delete(path: &str) -> MultiOp<'static> {
+pub(crate) fn op_delete(path: &str) -> MultiOp<'static> {
     MultiOp::Delete { path: text(path), version: -1 }
 }
 
-pub(super) fn op_set(path: &str) -> MultiOp<'static> {
+pub(crate) fn op_set(path: &str) -> MultiOp<'static> {
     MultiOp::SetData { path: text(path), data: None, version: -1 }
 }
 
-pub(super) fn op_check(path: &str, version: i32) -> MultiOp<'static> {
+pub(crate) fn op_check(path: &str, version: i32) -> MultiOp<'static> {
     MultiOp::Check { path: text(path), version }
 }
