@@ -124,6 +124,12 @@ impl Busy {
     }
 }
 
+/// CPU time of a process so far. Linux counts in hundredths of a second towards user space.
+pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
+    let [utime, stime, ..] = process_ticks(&format!("/proc/{process}/stat"))?;
+    Ok((utime + stime) as f64 / 100.0)
+}
+
 /// utime, stime, cutime and cstime of a process.
 fn process_ticks(file: &str) -> Result<[u64; 4]> {
     let stat = fs::read_to_string(file)?;

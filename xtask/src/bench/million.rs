@@ -73,7 +73,7 @@ impl Million {
     }
 
     pub(super) fn json(&self) -> Value {
-        let times = |times: StartTimes| json!({ "ruok_s": times.ruok_s, "client_served_s": times.served_s });
+        let times = |times: StartTimes| json!({ "ruok_s": times.ruok_s, "client_served_s": times.served_s, "cpu_s": times.cpu_s });
         json!({
             "znodes": self.znodes,
             "create_s": self.create_s,

@@ -154,8 +154,8 @@ impl Report {
             for (source, times) in [("log", million.from_log), ("snapshot", million.from_snapshot)] {
                 writeln!(
                     f,
-                    "  start from {source:<12} ruok after {:.2} s, a client served after {:.2} s",
-                    times.ruok_s, times.served_s
+                    "  start from {source:<12} ruok after {:.2} s, a client served after {:.2} s and {:.2} s of CPU",
+                    times.ruok_s, times.served_s, times.cpu_s
                 )?;
             }
         }

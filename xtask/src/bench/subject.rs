@@ -1,5 +1,6 @@
 //! The servers that are compared: started with the same zoo.cfg, watched by process id, killed at the end.
 
+use super::machine::cpu_seconds;
 use crate::apache;
 use anyhow::{Context, Result, bail};
 use client::{Connection, Options, four_letter_word};
@@ -34,6 +35,8 @@ pub(super) struct StartTimes {
     pub(super) ruok_s: f64,
     /// A client had a session and the answer to a read.
     pub(super) served_s: f64,
+    /// CPU time the server has used until then: what counts on a machine that does other things as well.
+    pub(super) cpu_s: f64,
 }
 
 impl Program {
@@ -138,7 +141,8 @@ impl Server {
             if let Some(ruok_s) = ruok_s
                 && self.serves()
             {
-                return Ok(StartTimes { ruok_s, served_s: started.elapsed().as_secs_f64() });
+                let served_s = started.elapsed().as_secs_f64();
+                return Ok(StartTimes { ruok_s, served_s, cpu_s: cpu_seconds(self.pid())? });
             }
             sleep(Duration::from_millis(5));
         }
