@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 /// Longest frame taken from a server: replies have no limit in the protocol, so this only guards our memory.
 const FRAME_BYTES_MAX: usize = 1 << 30;
-const READ_BYTES: usize = 64 << 10;
+/// Room for a read: little for a lone reply, more as a long one comes in. Thousands of connections stay small.
+const READ_BYTES_MIN: usize = 4 << 10;
+const READ_BYTES_MAX: usize = 256 << 10;
 /// How long a write waits before it looks whether the server wants to be read from first.
 const WRITE_TURN: Duration = Duration::from_millis(20);
 
@@ -169,12 +171,12 @@ impl Socket {
         if self.start == self.input.len() {
             self.input.clear();
             self.start = 0;
-        } else if self.start >= READ_BYTES {
+        } else if self.start >= READ_BYTES_MAX {
             self.input.drain(..self.start);
             self.start = 0;
         }
         let end = self.input.len();
-        self.input.resize(end + READ_BYTES, 0);
+        self.input.resize(end + end.clamp(READ_BYTES_MIN, READ_BYTES_MAX), 0);
         let got = loop {
             match self.stream.read(&mut self.input[end..]) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
