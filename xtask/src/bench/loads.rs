@@ -14,7 +14,12 @@ pub(super) struct Load {
     pub(super) connections: usize,
     pub(super) depth: usize,
     pub(super) operation: Operation,
+    /// Bytes of data.
+    pub(super) size: usize,
 }
+
+/// Of the headline figures.
+const SIZE: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Operation {
@@ -38,7 +43,13 @@ pub(super) struct Run {
 
 impl Load {
     /// The load of the headline figures, with all operations.
-    pub(super) const COMMON: Load = Load { connections: 32, depth: 8, operation: Operation::Mixed };
+    pub(super) const COMMON: Load =
+        Load { connections: 32, depth: 8, operation: Operation::Mixed, size: SIZE };
+
+    /// Large data is kept few times.
+    fn nodes(&self) -> usize {
+        (100_000_000 / self.size.max(1)).clamp(10, 1000)
+    }
 }
 
 impl Operation {
@@ -63,7 +74,8 @@ impl Operation {
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}:{}", self.connections, self.depth, self.operation.name())
+        write!(f, "{}x{}:{}", self.connections, self.depth, self.operation.name())?;
+        if self.size == SIZE { Ok(()) } else { write!(f, "@{}", self.size) }
     }
 }
 
@@ -82,7 +94,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Load>> {
         "all" => Ok(Operation::ALL
             .into_iter()
             .flat_map(|operation| [1, 8, 32, 256].map(|connections| (operation, connections)))
-            .flat_map(|(operation, connections)| [1, 8].map(|depth| Load { connections, depth, operation }))
+            .flat_map(|(operation, connections)| {
+                [1, 8].map(|depth| Load { connections, depth, operation, size: SIZE })
+            })
             .collect()),
         named => named.split(',').map(|load| parse_one(load.trim())).collect(),
     }
@@ -90,19 +104,24 @@ pub(super) fn parse(text: &str) -> Result<Vec<Load>> {
 
 fn parse_one(text: &str) -> Result<Load> {
     let wrong = || format!("--loads: {text:?} is not like 32x8:set (of get, set, mixed)");
-    let (size, operation) = text.split_once(':').with_context(wrong)?;
-    let (connections, depth) = size.split_once('x').with_context(wrong)?;
+    let (size, load) = match text.split_once('@') {
+        Some((load, size)) => (size.parse().with_context(wrong)?, load),
+        None => (SIZE, text),
+    };
+    let (shape, operation) = load.split_once(':').with_context(wrong)?;
+    let (connections, depth) = shape.split_once('x').with_context(wrong)?;
     let operation = Operation::ALL.into_iter().find(|known| known.name() == operation).with_context(wrong)?;
     let connections = connections.parse().with_context(wrong)?;
     let depth = depth.parse().with_context(wrong)?;
-    Ok(Load { connections, depth, operation })
+    Ok(Load { connections, depth, operation, size })
 }
 
 /// Runs a load and takes its figures from the tool's JSON.
 pub(super) fn run(tool: &Tool, load: &Load, server: &Server) -> Result<Run> {
     let before = Busy::now(server.pid())?;
     let output = Command::new(&tool.binary)
-        .args(["bench", "--json", "--quiet", "--size", "100", "--nodes", "1000"])
+        .args(["bench", "--json", "--quiet", "--nodes", &load.nodes().to_string()])
+        .args(["--size", &load.size.to_string()])
         .args(["--server", &server.address.to_string()])
         .args(["--server-pid", &server.pid().to_string()])
         .args(["--connections", &load.connections.to_string()])
@@ -154,6 +173,8 @@ mod tests {
         for load in &all {
             assert_eq!(parse(&load.to_string()).unwrap(), [*load]);
         }
+        let large = parse("8x1:get@65536").unwrap()[0];
+        assert_eq!((large.size, large.to_string().as_str()), (65536, "8x1:get@65536"));
         assert!(parse("none").unwrap().is_empty());
         assert!(parse("32x8").unwrap_err().to_string().contains("32x8:set"));
         assert!(parse("32x8:put").is_err());

@@ -8,6 +8,7 @@ mod loads;
 mod machine;
 mod million;
 mod report;
+mod strain;
 mod subject;
 
 use crate::workspace;
@@ -22,9 +23,9 @@ use subject::Program;
 
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// The loads: connections x depth : operation, of get, set, mixed. `all` is 1, 8, 32, 256 connections, depth 1 and 8,
-    /// all operations; `none` measures none.
-    #[arg(long, default_value = "all", value_name = "CxD:OP,...")]
+    /// The loads: connections x depth : operation, of get, set, mixed, with @BYTES of data if not 100. `all` is 1, 8, 32,
+    /// 256 connections, depth 1 and 8, all operations; `none` measures none.
+    #[arg(long, default_value = "all", value_name = "CxD:OP[@BYTES],...")]
     loads: String,
     /// How often to run every load on both servers; medians are printed.
     #[arg(long, default_value_t = 3)]
@@ -41,6 +42,9 @@ pub(crate) struct Bench {
     /// Znodes for memory and load time; 0 leaves both out.
     #[arg(long, default_value_t = 1_000_000)]
     znodes: usize,
+    /// Also very many sessions, watches and children, with so many sessions; the limit of open files must allow them.
+    #[arg(long, value_name = "SESSIONS")]
+    strain: Option<usize>,
     /// Only our server, for a quick look.
     #[arg(long)]
     alone: bool,
@@ -80,6 +84,13 @@ pub(crate) fn run(arguments: Bench) -> Result<()> {
             report.millions.push((program.name(), million));
         }
     }
+    if let Some(sessions) = arguments.strain {
+        for program in &programs {
+            let place = directory.join(format!("strain-{}", program.name()));
+            let server = program.start_fresh(&place, arguments.port, &[strain::SETTINGS.to_owned()])?;
+            report.add_strain(program.name(), strain::run(&server, sessions)?);
+        }
+    }
     print!("{report}");
     if let Some(file) = &arguments.json {
         std::fs::write(file, format!("{:#}\n", report.json()))?;
@@ -108,7 +119,7 @@ fn measure_loads(
     let mut servers = Vec::new();
     for (i, program) in programs.iter().enumerate() {
         let place = directory.join(program.name());
-        servers.push(program.start_fresh(&place, arguments.port + i as u16)?);
+        servers.push(program.start_fresh(&place, arguments.port + i as u16, &[])?);
     }
     for server in &servers {
         loads::run(&Tool { binary: tool.binary.clone(), warmup: 0.0, seconds: 10.0 }, &Load::COMMON, server)?;

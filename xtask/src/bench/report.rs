@@ -3,6 +3,7 @@
 use super::loads::{Load, Run};
 use super::machine::{Machine, load_average};
 use super::million::Million;
+use super::strain::Figure;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -12,6 +13,7 @@ pub(super) struct Report {
     /// In the order of the first round.
     loads: Vec<Row>,
     pub(super) millions: Vec<(&'static str, Million)>,
+    strain: Vec<(&'static str, Vec<Figure>)>,
 }
 
 struct Row {
@@ -22,7 +24,7 @@ struct Row {
 
 impl Report {
     pub(super) fn new(machine: Machine) -> Report {
-        Report { machine, loads: Vec::new(), millions: Vec::new() }
+        Report { machine, loads: Vec::new(), millions: Vec::new(), strain: Vec::new() }
     }
 
     pub(super) fn add(&mut self, load: &Load, program: &'static str, run: Run) {
@@ -35,6 +37,10 @@ impl Report {
             Some((_, list)) => list.push(run),
             None => runs.push((program, vec![run])),
         }
+    }
+
+    pub(super) fn add_strain(&mut self, program: &'static str, figures: Vec<Figure>) {
+        self.strain.push((program, figures));
     }
 
     pub(super) fn json(&self) -> Value {
@@ -54,7 +60,15 @@ impl Report {
             .collect();
         let millions: serde_json::Map<String, Value> =
             self.millions.iter().map(|(program, million)| ((*program).to_owned(), million.json())).collect();
-        json!({ "machine": self.machine.json(), "loads": loads, "znodes": millions })
+        let strain: serde_json::Map<String, Value> = self
+            .strain
+            .iter()
+            .map(|(program, figures)| {
+                let figures = figures.iter().map(|(what, number, unit)| json!([what, number, unit]));
+                ((*program).to_owned(), figures.collect::<Vec<_>>().into())
+            })
+            .collect();
+        json!({ "machine": self.machine.json(), "loads": loads, "znodes": millions, "strain": strain })
     }
 }
 
@@ -89,6 +103,9 @@ impl fmt::Display for Report {
         }
         if !self.millions.is_empty() {
             self.znode_table(f)?;
+        }
+        if !self.strain.is_empty() {
+            self.strain_table(f)?;
         }
         writeln!(f, "\nload average at the end: {}", load_average())
     }
@@ -127,6 +144,22 @@ impl Report {
                     apache.p999_us / ours.p999_us
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    fn strain_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{:<56}", "")?;
+        for (program, _) in &self.strain {
+            write!(f, " {program:>12}")?;
+        }
+        writeln!(f)?;
+        for (at, (what, _, unit)) in self.strain[0].1.iter().enumerate() {
+            write!(f, "{what:<56}")?;
+            for (_, figures) in &self.strain {
+                write!(f, " {:>12.2}", figures[at].1)?;
+            }
+            writeln!(f, " {unit}")?;
         }
         Ok(())
     }

@@ -48,11 +48,11 @@ impl Program {
     }
 
     /// A server with nothing in it.
-    pub(super) fn start_fresh(&self, directory: &Path, port: u16) -> Result<Server> {
+    pub(super) fn start_fresh(&self, directory: &Path, port: u16, settings: &[String]) -> Result<Server> {
         if directory.exists() {
             fs::remove_dir_all(directory)?;
         }
-        Ok(self.start(directory, port, &[])?.0)
+        Ok(self.start(directory, port, settings)?.0)
     }
 
     /// A server with what is in `directory`; returns once it serves.
