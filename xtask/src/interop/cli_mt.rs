@@ -1,73 +1,27 @@
 //! cli_mt, the shell of ZooKeeper's C client (3.8, from Debian): a session told in `interop/cli_mt/session.txt`.
 //!
-//! The file is a transcript that was recorded with an Apache server. Lines `1> command` are typed into the first shell, `2> command`
+//! Lines `1> command` are typed into the first shell, `2> command`
 //! into a second one; `! restart` stops the server and starts it again. What follows is what the shells print, the other shell's
-//! lines with its number before them. With UPDATE_TRANSCRIPT=1 and `--against apache` it is recorded anew.
+//! lines with its number before them.
 
 use super::report::Report;
-use super::server::{Program, Server};
-use super::{Stage, tools};
+use super::server::Server;
+use super::{Stage, tools, transcript};
 use crate::workspace::root;
 use anyhow::{Context, Result, bail};
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::process::Command;
 
 const CLI: &str = "/usr/lib/zookeeper/bin/cli_mt";
-const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) fn run(stage: &Stage) -> Result<Report> {
     tools::debian(Path::new(CLI), &["zookeeper-bin"])?;
-    let file = root().join("interop/cli_mt/session.txt");
-    let expected = steps(&fs::read_to_string(&file)?);
     let server = Server::start(stage, "server", &["extendedTypesEnabled=true"], &[])?;
     let mut play = Play { server, shells: Vec::new() };
-    let mut report = Report::default();
-    let mut seen = String::new();
-    for (number, step) in expected.iter().enumerate() {
-        let output = play.step(&step.command).with_context(|| format!("at {}", step.command))?;
-        seen.push_str(&format!("{}\n{output}", step.command));
-        let name = format!("{:02} {}", number + 1, step.command);
-        if output == step.output {
-            report.passed.push(name);
-        } else {
-            report.failed.push((name, format!("expected\n{}but it printed\n{output}", step.output)));
-        }
-    }
-    fs::write(stage.scratch.join("session.txt"), &seen)?;
-    if std::env::var_os("UPDATE_TRANSCRIPT").is_some() {
-        if !matches!(stage.program, Program::Apache) {
-            bail!("only what Apache says is recorded; add --against apache");
-        }
-        let comments: String = fs::read_to_string(&file)?
-            .lines()
-            .take_while(|line| line.starts_with('#'))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        fs::write(&file, comments + &seen)?;
-    }
-    Ok(report)
-}
-
-struct Step {
-    command: String,
-    output: String,
-}
-
-fn steps(transcript: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    for line in transcript.lines().skip_while(|line| line.starts_with('#')) {
-        if line.starts_with(['1', '2', '!']) && line[1..].starts_with(['>', ' ']) {
-            steps.push(Step { command: line.to_owned(), output: String::new() });
-        } else if let Some(step) = steps.last_mut() {
-            step.output.push_str(line);
-            step.output.push('\n');
-        }
-    }
-    steps
+    let is_command = |line: &str| line.starts_with(['1', '2', '!']) && line[1..].starts_with(['>', ' ']);
+    transcript::tell(stage, &root().join("interop/cli_mt/session.txt"), is_command, &mut |step| {
+        play.step(step)
+    })
 }
 
 /// A server and the shells that talk to it.
@@ -89,10 +43,10 @@ impl Play {
             }
             let slot = self.shells.get_mut(index).context("no such shell")?;
             if command == "quit" {
-                output += &normal(&slot.take().context("that shell has ended")?.quit()?);
+                output += &normal(&slot.take().context("that shell has ended")?.shell.quit()?);
             } else {
                 let shell = slot.as_mut().context("that shell has ended")?;
-                shell.type_line(command)?;
+                shell.shell.type_line(command)?;
                 output += &normal(&shell.fence()?);
             }
             actor = Some(index);
@@ -101,7 +55,7 @@ impl Play {
             self.server.resume()?;
             for (index, shell) in self.shells.iter_mut().enumerate() {
                 if let Some(shell) = shell {
-                    output += &prefixed(index, &normal(&shell.until("state = CONNECTED_STATE")?));
+                    output += &prefixed(index, &normal(&shell.shell.until(&["state = CONNECTED_STATE"])?));
                 }
             }
         } else {
@@ -123,88 +77,29 @@ fn prefixed(index: usize, lines: &str) -> String {
     lines.lines().map(|line| format!("{}| {line}\n", index + 1)).collect()
 }
 
-/// One cli_mt, with its output as lines.
+/// One cli_mt.
 struct Shell {
-    child: Child,
-    input: ChildStdin,
-    lines: Receiver<String>,
+    shell: transcript::Shell,
     fences: u32,
 }
 
 impl Shell {
     fn start(address: &str) -> Result<Shell> {
-        let (reader, writer) = std::io::pipe()?;
         let mut command = Command::new(CLI);
         command.args(["-h", address]).env("TZ", "UTC");
-        command.stdin(std::process::Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
-        let mut child = command.spawn().context("cannot start cli_mt")?;
-        // Ours are the last ends of the pipe beside the child's; without this, its end would never be seen.
-        drop(command);
-        let input = child.stdin.take().context("no standard input")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(reader).split(b'\n') {
-                let Ok(line) = line else { break };
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut shell = Shell { child, input, lines, fences: 0 };
-        shell.until("Got a new session id")?;
-        Ok(shell)
-    }
-
-    fn type_line(&mut self, line: &str) -> Result<()> {
-        Ok(writeln!(self.input, "{line}")?)
+        let mut shell = transcript::Shell::start(command)?;
+        shell.until(&["Got a new session id"])?;
+        Ok(Shell { shell, fences: 0 })
     }
 
     /// What it printed up to now: the answer to a `sync` goes the way of all answers and events, behind those that came before.
     fn fence(&mut self) -> Result<Vec<String>> {
         self.fences += 1;
         let path = format!("/fence-{}", self.fences);
-        self.type_line(&format!("sync {path}"))?;
-        let mut lines = self.until(&format!("name = {path}"))?;
+        self.shell.type_line(&format!("sync {path}"))?;
+        let mut lines = self.shell.until(&[&format!("name = {path}")])?;
         lines.truncate(lines.len().saturating_sub(2));
         Ok(lines)
-    }
-
-    /// The lines up to the first that contains `text`.
-    fn until(&mut self, text: &str) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    let found = line.contains(text);
-                    lines.push(line);
-                    if found {
-                        return Ok(lines);
-                    }
-                }
-                Err(e) => bail!("cli_mt: {e} while waiting for `{text}`; it printed {lines:?}"),
-            }
-        }
-    }
-
-    fn quit(mut self) -> Result<Vec<String>> {
-        self.type_line("quit")?;
-        let mut lines = Vec::new();
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => lines.push(line),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => bail!("cli_mt does not end"),
-            }
-        }
-        self.child.wait()?;
-        Ok(lines)
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -112,7 +112,7 @@ fn lines(driver: &mut Child) -> Result<Receiver<String>> {
 }
 
 /// The class path of the compiled drivers and of what they use; fetches and compiles what is missing.
-fn classpath() -> Result<String> {
+pub(super) fn classpath() -> Result<String> {
     let sources = root().join("interop/java");
     debian(Path::new("/usr/bin/javac"), &["openjdk-17-jdk-headless", "maven"])?;
     let jars = apache::jars(&sources.join("pom.xml"), &cache().join("java/lib"))?;

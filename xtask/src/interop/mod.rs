@@ -13,6 +13,8 @@ mod report;
 mod rust;
 mod server;
 mod tools;
+mod transcript;
+mod zkcli;
 
 use crate::apache;
 use crate::workspace::{cache, root, run as run_tool, target};
@@ -43,6 +45,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "kazoo", about: "the Python client's own tests", run: kazoo::run, excuses: kazoo::EXCUSES },
     java::CLIENT,
     java::CURATOR,
+    zkcli::SUITE,
 ];
 
 /// One body of foreign software.
