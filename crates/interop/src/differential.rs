@@ -138,11 +138,12 @@ impl Running<'_> {
         let addresses = (servers.0.address, servers.1.address);
         self.servers = Some(servers);
         self.pair.restarted(addresses.0, addresses.1, swap)?;
-        walk::compare(&mut self.pair, item)?;
         let after = walk::read(&mut self.pair);
         let (of_judge, of_subject) = if swap { (&after.1, &after.0) } else { (&after.0, &after.1) };
         walk::unchanged(&before.0, of_judge, item)?;
-        walk::unchanged(&before.1, of_subject, item)
+        walk::unchanged(&before.1, of_subject, item)?;
+        walk::forget_usage(&mut self.pair, &before.0)?;
+        walk::compare(&mut self.pair, item).map(drop)
     }
 
     fn tail(&self) -> String {

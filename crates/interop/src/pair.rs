@@ -174,7 +174,7 @@ impl Pair {
         let (bytes, awaited) = self.encode(conn, frames);
         self.operations += frames.len() as u64;
         // Now and then the bytes come in two pieces, anywhere.
-        let split = id.wrapping_mul(2_654_435_761) % (8 * bytes.len());
+        let split = id.wrapping_mul(2_654_435_761) % (8 * bytes.len()).max(1);
         self.send(conn, (&bytes, &bytes), Some(split).filter(|at| *at < bytes.len()));
         let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
         self.judge(id, conn, outcome, &awaited)?;

@@ -77,7 +77,7 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "restart",
-        settings: &[("snapCount", "300")],
+        settings: &[("snapCount", "300"), ("preAllocSize", "64")],
         properties: &[("zookeeper.extendedTypesEnabled", "true")],
         jute_max_buffer: 65536,
         extended_types: true,

@@ -62,6 +62,16 @@ pub fn unsent(frame: &Frame) -> Option<&'static str> {
     }
 }
 
+/// Is it a multi that fails as a whole while its operations are prepared?
+pub fn leaves_traces(frame: &Frame) -> bool {
+    let Some(Request::Multi { ops }) = frame.request() else { return false };
+    let absent = |entry: &wire::Acl<'_>| entry.id.scheme.is_none() || entry.id.id.is_none();
+    ops.iter().any(|op| match op {
+        MultiOp::Create { acl, .. } => acl.iter().flatten().any(absent) || op.path().is_none(),
+        other => other.path().is_none(),
+    })
+}
+
 /// Lists that make a sequence dull, or a watch on them one of those that differ.
 fn unsent_acl(path: Option<&str>, acl: Option<&[wire::Acl<'_>]>) -> Option<&'static str> {
     let path = path?;

@@ -129,8 +129,7 @@ pub fn compare(pair: &mut Pair, item: usize) -> Result<usize, Difference> {
 /// At the first node that differs.
 pub fn unchanged(before: &Nodes, after: &Nodes, item: usize) -> Result<(), Difference> {
     let paths: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let counted = |path: &str| path.starts_with("/zookeeper/quota/") && path.ends_with("/zookeeper_stats");
-    let differs = |path: &&String| before.get(*path) != after.get(*path) && !counted(path);
+    let differs = |path: &&String| before.get(*path) != after.get(*path) && !is_usage(path);
     match paths.into_iter().find(differs) {
         None => Ok(()),
         Some(path) => Err(Difference {
@@ -142,6 +141,24 @@ pub fn unchanged(before: &Nodes, after: &Nodes, item: usize) -> Result<(), Diffe
             ),
         }),
     }
+}
+
+/// Writes the same usage into every stats node of both. What a start counts depends on where the last snapshot was
+/// taken, if the limits node was not there all the time.
+///
+/// # Errors
+/// When the servers do not do the same.
+pub fn forget_usage(pair: &mut Pair, nodes: &Nodes) -> Result<(), Difference> {
+    let data = || Some(b"count=0,bytes=0"[..].into());
+    let set = |path: &String| {
+        Frame::of(&Request::SetData { path: Some(path.as_str().into()), data: data(), version: -1 })
+    };
+    let frames: Vec<Frame> = nodes.keys().filter(|path| is_usage(path)).map(set).collect();
+    pair.control(&frames)
+}
+
+fn is_usage(path: &str) -> bool {
+    path.starts_with("/zookeeper/quota/") && path.ends_with("/zookeeper_stats")
 }
 
 /// Compares each server's own digest with the one that its tree has by the definition. Deletes the container and TTL nodes
