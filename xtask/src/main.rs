@@ -7,6 +7,8 @@ mod bench;
 mod check;
 mod crash;
 mod differential;
+mod fuzz;
+mod garbage;
 mod interop;
 mod sweep;
 mod words;
@@ -44,6 +46,10 @@ enum Command {
     Interop(interop::Interop),
     /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
     Sweep(sweep::Sweep),
+    /// Run the fuzzer against every decoder.
+    Fuzz(fuzz::Fuzz),
+    /// Send rubbish over thousands of connections while honest clients work, who must not notice.
+    Garbage(garbage::Garbage),
     /// Tell the surprises of the protocol, one by one, to our server or to Apache's.
     Surprises(differential::Surprises),
     /// Ask every four-letter word of an Apache server and of ours, and compare the answers line by line.
@@ -71,6 +77,8 @@ fn run(command: Command) -> Result<()> {
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
         Command::Sweep(command) => sweep::run(command),
+        Command::Fuzz(command) => fuzz::run(command),
+        Command::Garbage(command) => garbage::run(command),
         Command::Surprises(arguments) => differential::surprises(arguments),
         Command::Words(arguments) => words::run(arguments),
     }

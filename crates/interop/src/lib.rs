@@ -1,7 +1,8 @@
 //! Our server beside Apache's: the same requests to both, and every byte of the answers compared.
 //!
 //! What it is: a driver that knows nothing of the product but its program and its port, and everything of the wire. What it is
-//! not: other people's clients, which `cargo xtask interop` runs. [`crash`] kills the real server in a loop.
+//! not: other people's clients, which `cargo xtask interop` runs. [`crash`] kills the real server in a loop,
+//! [`garbage`] sends it rubbish.
 //!
 //! The way of a comparison: [`generate`] makes a sequence of [`item::Item`]s from a seed; a [`pair::Pair`] does each item to both
 //! servers in lock step and holds the frames ([`side::Seen`], made comparable by [`normal`]) against each other
@@ -11,6 +12,7 @@
 pub mod compare;
 pub mod crash;
 pub mod differential;
+pub mod garbage;
 pub mod generate;
 pub mod item;
 pub mod normal;
