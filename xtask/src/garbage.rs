@@ -22,8 +22,8 @@ pub(crate) struct Garbage {
     /// The longest time that an honest request may take, in ms.
     #[arg(long, default_value_t = 2000)]
     latency_ms: u64,
-    /// By how much resident memory may have grown when all is over, in MiB.
-    #[arg(long, default_value_t = 16)]
+    /// By how much resident memory may grow from the first half to the second, in MiB.
+    #[arg(long, default_value_t = 8)]
     growth_mib: u64,
     /// Decides the rubbish; printed, so that it can be repeated.
     #[arg(long)]

@@ -17,7 +17,7 @@ fn honest_clients_do_not_notice_rubbish() {
         senders: 8,
         honest: 2,
         latency_max: Duration::from_secs(5),
-        growth_max: 16 << 20,
+        growth_max: 8 << 20,
         seed: 1,
     };
     let report = run(&options).unwrap();

@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 
 /// How the honest clients work before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How long after the first half the sessions it opened get to end.
+const FORGET: Duration = Duration::from_secs(5);
 /// How long the sessions that rubbish opened may live: their timeout, two ticks, and some patience.
-const SETTLE_MAX: Duration = Duration::from_secs(40);
+const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -36,7 +38,8 @@ pub struct Options {
     pub honest: usize,
     /// The longest time that an honest request may take.
     pub latency_max: Duration,
-    /// By how much resident memory may have grown when all is over, in bytes: what an allocator keeps.
+    /// By how much resident memory may grow from the end of the first half to the end of the second, in bytes. The first
+    /// half may leave behind what the allocator keeps for later; a leak shows in the second.
     pub growth_max: u64,
     /// Decides the rubbish.
     pub seed: u64,
@@ -51,10 +54,10 @@ pub struct Report {
     pub honest_requests: u64,
     /// The slowest of them.
     pub slowest: Duration,
-    /// Resident memory before, at its highest, and after, in bytes.
-    pub memory: [u64; 3],
-    /// Open files before, at most, and after.
-    pub files: [usize; 3],
+    /// Resident memory before, at its highest, after half of it and after all of it, in bytes.
+    pub memory: [u64; 4],
+    /// Open files before, at most, after half of it and after all of it.
+    pub files: [usize; 4],
 }
 
 impl fmt::Display for Report {
@@ -70,10 +73,13 @@ impl fmt::Display for Report {
             self.honest_requests,
             self.slowest.as_secs_f64() * 1e3
         )?;
-        let [before, most, after] = self.memory.map(|bytes| bytes >> 10);
-        writeln!(f, "resident memory in KiB: {before} before, {most} at most, {after} after")?;
-        let [before, most, after] = self.files;
-        write!(f, "open files: {before} before, {most} at most, {after} after")
+        let [before, most, half, after] = self.memory.map(|bytes| bytes >> 10);
+        writeln!(
+            f,
+            "resident memory in KiB: {before} before, {most} at most, {half} after half of it, {after} after all"
+        )?;
+        let [before, most, half, after] = self.files;
+        write!(f, "open files: {before} before, {most} at most, {half} after half of it, {after} after all")
     }
 }
 
@@ -95,8 +101,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
             .map(|number| scope.spawn(move || Honest::work(address, number, stop)))
             .collect();
         thread::sleep(WARM_UP);
-        let attacked = attack(options, address, pid, &mut report);
-        let settled = attacked.and_then(|()| settle(options, pid, &mut report));
+        let settled = two_waves(options, address, pid, &mut report);
         stop.store(true, Ordering::Relaxed);
         let ended: Vec<Result<Honest, String>> = honest
             .into_iter()
@@ -114,10 +119,21 @@ pub fn run(options: &Options) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Sends all the rubbish.
-fn attack(options: &Options, address: SocketAddr, pid: u32, report: &mut Report) -> Result<(), String> {
+/// Half of the rubbish, a pause until all of it is forgotten, and the other half.
+fn two_waves(options: &Options, address: SocketAddr, pid: u32, report: &mut Report) -> Result<(), String> {
     report.memory[0] = resident_bytes(pid)?;
     report.files[0] = open_files(pid)?;
+    report.sent = KINDS.iter().map(|(name, _)| (*name, 0)).collect();
+    attack(options, address, pid, report)?;
+    settle(2, u64::MAX, pid, report)?;
+    thread::sleep(FORGET);
+    report.memory[2] = resident_bytes(pid)?;
+    attack(&Options { seed: options.seed.wrapping_add(1 << 32), ..options.clone() }, address, pid, report)?;
+    settle(3, report.memory[2] + options.growth_max, pid, report)
+}
+
+/// One wave.
+fn attack(options: &Options, address: SocketAddr, pid: u32, report: &mut Report) -> Result<(), String> {
     let begun = AtomicUsize::new(0);
     let counts = Mutex::new(vec![0; KINDS.len()]);
     thread::scope(|scope| {
@@ -126,7 +142,7 @@ fn attack(options: &Options, address: SocketAddr, pid: u32, report: &mut Report)
                 let mut sender = Sender::new(address, Rng::new(options.seed.wrapping_add(number as u64)));
                 let (begun, counts) = (&begun, &counts);
                 scope.spawn(move || -> Result<(), String> {
-                    while begun.fetch_add(1, Ordering::Relaxed) < options.connections {
+                    while begun.fetch_add(1, Ordering::Relaxed) < options.connections / 2 {
                         let kind = sender.send_one()?;
                         counts.lock().map_err(|_| "a sender panicked")?[kind] += 1;
                     }
@@ -142,19 +158,19 @@ fn attack(options: &Options, address: SocketAddr, pid: u32, report: &mut Report)
         senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| "a sender panicked")?)
     })?;
     let counts = counts.into_inner().map_err(|_| "a sender panicked")?;
-    report.sent = KINDS.iter().map(|(name, _)| *name).zip(counts).collect();
+    for ((_, sum), count) in report.sent.iter_mut().zip(counts) {
+        *sum += count;
+    }
     Ok(())
 }
 
-/// Waits until files and memory are back.
-fn settle(options: &Options, pid: u32, report: &mut Report) -> Result<(), String> {
+/// Waits until the files are closed and resident memory is no more than that.
+fn settle(when: usize, memory_max: u64, pid: u32, report: &mut Report) -> Result<(), String> {
     let end = Instant::now() + SETTLE_MAX;
     loop {
-        report.memory[2] = resident_bytes(pid)?;
-        report.files[2] = open_files(pid)?;
-        let files_are_back = report.files[2] <= report.files[0];
-        let memory_is_back = report.memory[2] <= report.memory[0] + options.growth_max;
-        if files_are_back && memory_is_back {
+        report.memory[when] = resident_bytes(pid)?;
+        report.files[when] = open_files(pid)?;
+        if report.files[when] <= report.files[0] && report.memory[when] <= memory_max {
             return Ok(());
         }
         if Instant::now() > end {
