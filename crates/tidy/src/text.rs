@@ -11,6 +11,8 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("crates/server/src/config/tests.rs", "a list of small cases, one per rule of the configuration"),
     ("crates/server/src/event_loop.rs", "one loop; its parts share all of its state"),
     ("crates/tree/src/projection/prepare.rs", "one function per operation, in the order of the protocol"),
+    ("crates/interop/src/pair.rs", "one driver; every item's way through both servers shares its state"),
+    ("crates/zab/tests/scenarios_learner.rs", "a list of small scenarios, one per issue"),
     ("crates/node/tests/world/mod.rs", "one harness for all of the node's stories"),
 ];
 
