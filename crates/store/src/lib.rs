@@ -10,6 +10,7 @@
 //! * [`recover()`] and [`Recovered`]: from a directory to a tree, or the reason why not.
 //! * [`LogReader`] and [`SnapshotReader`]: streaming readers with exact verdicts, for recovery and offline tools.
 //! * [`LogIndex`]: the file beside each log that tells a torn write from damage.
+//! * For members of an ensemble: [`load_epochs`] and [`write_epoch`], [`truncate()`], [`read_history`].
 //!
 //! A write's way: [`LogWriter::append`] → [`LogWriter::take_batch`] → the disk → [`Pending::completed`] → a
 //! [`Durable`] zxid, without which nothing may be acknowledged.
@@ -17,25 +18,32 @@
 mod config;
 mod disk;
 mod durable;
+mod epochs;
+mod history;
 mod index;
 pub mod names;
 mod purge;
 mod read_at;
 mod recover;
 mod snapshot;
+mod truncate;
 mod txnlog;
 
 pub use config::StoreConfig;
 pub use disk::{Compression, Dir, Disk, DiskBatch, DiskError, DiskOp, FileName, Lane, Ticket};
 pub use durable::{Durable, Pending};
+pub use epochs::{EpochError, EpochFile, Epochs, load_epochs, write_epoch};
+pub use history::{HistorySlice, history_bytes, read_history};
 pub use index::{IndexLine, LogIndex};
 pub use purge::purge_plan;
 pub use read_at::{DiskFile, ReadAt};
 pub use recover::{DIGEST_MILESTONE, LogDamage, LogDamageKind, NotTorn, Recovered, RecoveryError, recover};
 pub use snapshot::{
-    SNAPSHOT_MAGIC, SnapshotCandidate, SnapshotError, SnapshotErrorKind, SnapshotHeader, SnapshotNode,
-    SnapshotPlan, SnapshotReader, SnapshotSink, SnapshotTail, snapshot_candidates,
+    SNAPSHOT_MAGIC, STREAM_END, SnapshotCandidate, SnapshotError, SnapshotErrorKind, SnapshotHeader,
+    SnapshotNode, SnapshotPlan, SnapshotReader, SnapshotSink, SnapshotStream, SnapshotTail,
+    snapshot_candidates, stream_head,
 };
+pub use truncate::{TruncateError, truncate};
 pub use txnlog::{
     Fault, LOG_HEADER_LEN, LOG_MAGIC, LogBatch, LogEnd, LogReader, LogRecord, LogWriter, RECORD_OVERHEAD,
     StartFault, encode_record, log_header, record_behind, zeros_only,

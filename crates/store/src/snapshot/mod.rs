@@ -17,6 +17,7 @@ mod reader;
 mod select;
 mod sink;
 mod snappy;
+mod stream;
 
 pub use plan::SnapshotPlan;
 pub use reader::{
@@ -24,6 +25,7 @@ pub use reader::{
 };
 pub use select::{SnapshotCandidate, snapshot_candidates};
 pub use sink::SnapshotSink;
+pub use stream::{STREAM_END, SnapshotStream, stream_head};
 
 /// "ZKSN".
 pub const SNAPSHOT_MAGIC: i32 = 0x5A4B_534E;

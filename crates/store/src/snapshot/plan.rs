@@ -83,6 +83,16 @@ fn head<'a>(
     w.int(SNAPSHOT_MAGIC);
     w.int(SNAPSHOT_VERSION);
     w.long(SNAPSHOT_DBID);
+    write_tables(&mut w, sessions, acls);
+    bytes
+}
+
+/// Parts 2 and 3.
+pub(super) fn write_tables<'a>(
+    w: &mut Writer<'_>,
+    sessions: impl ExactSizeIterator<Item = (SessionId, i32)>,
+    acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
+) {
     w.int(sessions.len() as i32);
     for (id, timeout_ms) in sessions {
         w.long(id.0);
@@ -93,5 +103,4 @@ fn head<'a>(
         w.long(id);
         w.vector(Some(acl), |w, entry| entry.encode(w));
     }
-    bytes
 }

@@ -225,16 +225,7 @@ impl<'s> SnapshotReader<'s> {
         if layout.is_end {
             return Ok(None);
         }
-        let bytes = &self.window[start..start + layout.len];
-        let mut rest = Reader::with_limits(&bytes[layout.len - STAT_LEN - 8..], limits);
-        let acl_id = rest.long().unwrap_or_default();
-        let stat = StatPersisted::decode(&mut rest).unwrap_or_default();
-        Ok(Some(SnapshotNode {
-            path: String::from_utf8_lossy(&bytes[layout.path]),
-            data: layout.data.map(|data| &bytes[data]),
-            acl_id,
-            stat,
-        }))
+        Ok(Some(layout.node(&self.window[start..start + layout.len], limits)))
     }
 
     /// Parts 6 to 8, and the end of the stream. Only now is what was read proven.
@@ -394,17 +385,17 @@ fn kind_of(error: io::Error) -> SnapshotErrorKind {
 }
 
 /// Where the parts of a node stand in its bytes.
-struct NodeLayout {
-    is_end: bool,
+pub(super) struct NodeLayout {
+    pub(super) is_end: bool,
     path: Range<usize>,
     data: Option<Range<usize>>,
-    len: usize,
+    pub(super) len: usize,
 }
 
 impl NodeLayout {
     /// The layout of the node that `bytes` begin with; `None` when they do not hold it whole.
     #[inline]
-    fn of(bytes: &[u8], limits: Limits) -> Result<Option<NodeLayout>, DecodeError> {
+    pub(super) fn of(bytes: &[u8], limits: Limits) -> Result<Option<NodeLayout>, DecodeError> {
         let Some(path_len) = run_length(bytes, 0, limits)? else { return Ok(None) };
         let Some(path_len) = path_len.known() else {
             return Err(DecodeError::Invalid { what: "a node without a path", offset: 0 });
@@ -418,6 +409,20 @@ impl NodeLayout {
         let data = data_len.known().map(|len| data_start..data_start + len);
         let len = data.as_ref().map_or(data_start, |data| data.end) + 8 + STAT_LEN;
         Ok((bytes.len() >= len).then_some(NodeLayout { is_end: false, path, data, len }))
+    }
+
+    /// The node itself, from just its bytes.
+    #[inline]
+    pub(super) fn node<'b>(&self, bytes: &'b [u8], limits: Limits) -> SnapshotNode<'b> {
+        let mut rest = Reader::with_limits(&bytes[self.len - STAT_LEN - 8..], limits);
+        let acl_id = rest.long().unwrap_or_default();
+        let stat = StatPersisted::decode(&mut rest).unwrap_or_default();
+        SnapshotNode {
+            path: String::from_utf8_lossy(&bytes[self.path.clone()]),
+            data: self.data.clone().map(|data| &bytes[data]),
+            acl_id,
+            stat,
+        }
     }
 }
 

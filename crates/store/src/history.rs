@@ -1,0 +1,84 @@
+//! The transactions of the logs, read again for a server that has fallen behind (reference: quorum-protocol §5.4).
+
+use crate::{Dir, Disk, DiskError, DiskFile, LogIndex, LogReader, StoreConfig, names};
+use wire::Zxid;
+
+/// A piece of the logs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HistorySlice {
+    /// The last transaction at or before the zxid asked for; `None` if the logs do not reach back so far.
+    pub at_or_before: Option<Zxid>,
+    /// The first ones behind it, in order, as zxid and payload; none behind the last one that may be told.
+    pub txns: Vec<(Zxid, Vec<u8>)>,
+}
+
+/// Reads about `max_bytes` of what follows `after`, and nothing behind `upto`: the caller knows how far the logs are
+/// durable. The log may be written to meanwhile.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read_history(
+    disk: &mut dyn Disk,
+    config: &StoreConfig,
+    after: Zxid,
+    upto: Zxid,
+    max_bytes: usize,
+) -> Result<HistorySlice, DiskError> {
+    let mut logs: Vec<Zxid> =
+        disk.list(Dir::Log)?.iter().filter_map(|(name, _)| names::log_zxid(name)).collect();
+    logs.sort();
+    let mut slice = HistorySlice::default();
+    let mut bytes = 0;
+    let from = logs.partition_point(|first| *first <= after).saturating_sub(1);
+    for log in &logs[from..] {
+        let start = start_of(disk, *log, after)?;
+        let mut source = DiskFile::new(disk, names::log_file(*log));
+        // The header of a log that is just being made may be missing; damage is recovery's business.
+        let Ok(reader) = LogReader::open(&mut source, config.limits) else { break };
+        let mut reader = match start {
+            None => reader,
+            Some((offset, before)) => {
+                slice.at_or_before = slice.at_or_before.max(Some(before));
+                drop(reader);
+                LogReader::at(&mut source, offset, config.limits)
+            }
+        };
+        while let Some(record) = reader.next_record()? {
+            match record.zxid {
+                Some(zxid) if zxid <= after => slice.at_or_before = slice.at_or_before.max(Some(zxid)),
+                Some(zxid) if zxid <= upto && bytes < max_bytes => {
+                    bytes += record.payload.len();
+                    slice.txns.push((zxid, record.payload.to_vec()));
+                }
+                _ => return Ok(slice),
+            }
+        }
+    }
+    Ok(slice)
+}
+
+/// Where reading may begin so that nothing behind `after` is missed, and the last zxid before that place: the index saves
+/// reading a long log from its beginning.
+fn start_of(disk: &mut dyn Disk, log: Zxid, after: Zxid) -> Result<Option<(u64, Zxid)>, DiskError> {
+    let index = names::index_file(log);
+    if log > after || !disk.list(Dir::Log)?.iter().any(|(name, _)| *name == index.name) {
+        return Ok(None);
+    }
+    let index = LogIndex::load(disk, log)?;
+    Ok(index.lines.iter().rev().find(|line| line.last <= after).map(|line| (line.end, line.last)))
+}
+
+/// How many bytes of logs have to be read to tell what follows `after`: what a snapshot is weighed against.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn history_bytes(disk: &mut dyn Disk, after: Zxid) -> Result<u64, DiskError> {
+    let mut logs: Vec<(Zxid, u64)> = disk
+        .list(Dir::Log)?
+        .into_iter()
+        .filter_map(|(name, len)| Some((names::log_zxid(&name)?, len)))
+        .collect();
+    logs.sort();
+    let from = logs.partition_point(|(first, _)| *first <= after).saturating_sub(1);
+    Ok(logs[from..].iter().map(|(_, len)| len).sum())
+}
