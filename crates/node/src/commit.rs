@@ -11,7 +11,7 @@ use crate::sessions::SessionPhase;
 use tree::{TxnDetail, TxnResult};
 use wire::{
     ErrorCode, MultiResult, OpCode, PING_XID, Reader, ReplyHeader, SessionId, Txn, TxnHeader, TxnRecord,
-    Writer,
+    Writer, Zxid,
 };
 
 /// Bytes of the header in front of every request.
@@ -31,11 +31,11 @@ impl Node {
         }
     }
 
-    fn apply(&mut self, entry: Entry, payload: &[u8], out: &mut Outputs) {
+    pub(crate) fn apply(&mut self, entry: Entry, payload: &[u8], out: &mut Outputs) {
         let record = TxnRecord::decode(&mut Reader::with_limits(payload, self.log_limits))
             .expect("a record that was just encoded can be decoded");
         let TxnRecord { header, txn, digest } = &record;
-        assert_eq!(header.zxid, self.tree.last_zxid().next(), "transactions are applied in order");
+        assert!(self.is_next(header.zxid), "transactions are applied in order");
         let (clients, metrics) = (&mut self.clients, &mut self.stats.metrics);
         let skip_acl = self.skip_acl;
         let result = self.tree.apply(header, txn, &mut |change| {
@@ -60,9 +60,16 @@ impl Node {
         }
     }
 
+    /// Zxids have no gaps inside an epoch; a new epoch begins with its first number.
+    fn is_next(&self, zxid: Zxid) -> bool {
+        let last = self.tree.last_zxid();
+        zxid == last.next() || (self.is_member() && zxid.epoch() > last.epoch() && zxid.counter() == 1)
+    }
+
     fn session_created(&mut self, header: &TxnHeader, origin: Option<ConnId>, out: &mut Outputs) {
         let session = header.client_id;
-        let session_slot = self.sessions.find(session).expect("a session is known before its creation");
+        // A learner knows only its own.
+        let Some(session_slot) = self.sessions.find(session) else { return };
         if self.sessions.at(session_slot).phase == SessionPhase::Creating {
             self.sessions.at_mut(session_slot).phase = SessionPhase::Open;
         }
@@ -92,7 +99,10 @@ impl Node {
         if let Some(slot) = self.sessions.at(session_slot).conn {
             self.close(slot);
         }
-        self.sessions.remove(session_slot);
+        // A learner forgets a session with its connection.
+        if self.sessions.find(session).is_some() {
+            self.sessions.remove(session_slot);
+        }
     }
 
     /// Answers the connection that waits for a transaction, if it is still there, and lets go on what waited behind it.
@@ -102,10 +112,19 @@ impl Node {
         if conn.phase == Phase::Closed {
             return;
         }
+        if matches!(conn.phase, Phase::Connecting { .. }) {
+            // The leader did not want the session.
+            return self.close(slot);
+        }
         let Some(Waiting::Write { zxid, request }) = conn.waiting.pop_front() else {
             panic!("a connection's queue starts with its oldest transaction")
         };
-        assert_eq!(zxid, entry.zxid, "transactions are answered in order");
+        assert!(zxid.is_none_or(|zxid| zxid == entry.zxid), "transactions are answered in order");
+        if is_moved(result) {
+            // The client has gone to another server: this connection is a leftover (reference: client-protocol §2.5).
+            self.released(slot, request);
+            return self.close(slot);
+        }
         let zxid = self.tree.last_zxid().0;
         let from = conn.output.len();
         write_answer(conn, request, zxid, result);
@@ -124,7 +143,7 @@ impl Node {
             }
             match conn.waiting.front() {
                 None if conn.phase == Phase::Draining => return self.close(slot),
-                None | Some(Waiting::Write { .. }) => return,
+                None | Some(Waiting::Write { .. } | Waiting::Sync { done: false, .. }) => return,
                 // Answers to a client that does not read are not kept without end.
                 Some(_) if conn.output_len() >= output_max => return self.close(slot),
                 Some(_) => {}
@@ -138,6 +157,10 @@ impl Node {
                     if self.give(slot, request, reply) {
                         return self.close(slot);
                     }
+                }
+                Waiting::Sync { frame, request, .. } => {
+                    conn.waiting_bytes -= frame.len();
+                    self.read(slot, request, &frame[REQUEST_HEADER_BYTES..], None);
                 }
                 Waiting::Write { .. } => unreachable!("a write stops the queue"),
             }
@@ -259,6 +282,13 @@ impl Node {
         let conn = self.clients.at_mut(slot);
         conn.outstanding -= usize::from(request.xid > 0);
     }
+}
+
+/// Was the request refused because its session lives elsewhere by now?
+fn is_moved(result: &TxnResult<'_>) -> bool {
+    let moved = Some(ErrorCode::SessionMoved);
+    let in_part = |result: &MultiResult<'_>| matches!(result, MultiResult::Error(code) if *code == moved);
+    result.err == moved || matches!(&result.detail, TxnDetail::Multi(results) if results.iter().any(in_part))
 }
 
 fn write_answer(conn: &mut Connection, request: RequestInfo, zxid: i64, result: &TxnResult<'_>) {

@@ -77,10 +77,12 @@ pub(crate) enum Phase {
 pub(crate) enum Waiting {
     /// A transaction that has not been applied yet: stops the queue.
     Write {
-        /// Which.
-        zxid: Zxid,
+        /// Which; a learner does not know it before.
+        zxid: Option<Zxid>,
         request: RequestInfo,
     },
+    /// A learner's sync, as it came: stops the queue until the leader has answered.
+    Sync { frame: Box<[u8]>, request: RequestInfo, done: bool },
     /// A read as it came, to be executed when its turn comes.
     Read { frame: Box<[u8]>, credentials: Credentials, request: RequestInfo },
     /// Settled already; only the order holds it back.

@@ -26,6 +26,11 @@ impl ExpiryQueue {
         ExpiryQueue { width_ms: width_ms.max(1), buckets: BTreeMap::new() }
     }
 
+    /// Forgets all items.
+    pub(crate) fn clear(&mut self) {
+        self.buckets.clear();
+    }
+
     /// Files a new item that ends `after_ms` from now, at the end of that bucket.
     pub(crate) fn insert(&mut self, slot: u32, now_ms: u64, after_ms: u64) -> Deadline {
         let at_ms = self.end_of_bucket(now_ms + after_ms);

@@ -4,11 +4,11 @@ use crate::admission::SessionWish;
 use crate::connection::{Connection, Phase};
 use crate::io::Outputs;
 use crate::node::Node;
-use crate::sessions::SessionPhase;
+use crate::sessions::{Owner, SessionPhase};
 use tree::{PrepContext, SessionState};
 use wire::{
-    ConnectRequest, ConnectResponse, Decode, Encode, PASSWORD_LEN, Reader, SessionId, Writer, finish_frame,
-    session_password, start_frame,
+    ConnectRequest, ConnectResponse, Decode, Encode, OpCode, PASSWORD_LEN, Reader, SessionId, Writer,
+    finish_frame, session_password, start_frame,
 };
 
 impl Node {
@@ -17,6 +17,9 @@ impl Node {
         let Ok(request) = ConnectRequest::decode(&mut Reader::with_limits(frame, self.config.limits)) else {
             return self.close(slot);
         };
+        if !self.serves() {
+            return self.close(slot);
+        }
         self.stats.metrics.connection_request_count += 1;
         let now_ms = self.now_ms();
         let wish = if request.session_id == 0 { SessionWish::Global } else { SessionWish::Renewal };
@@ -53,7 +56,13 @@ impl Node {
         let conn = self.clients.at_mut(slot);
         conn.phase = Phase::Connecting { timeout_ms, has_read_only, since_us: self.now.mono_us };
         conn.session = Some(session_slot);
-        self.sessions.at_mut(session_slot).conn = Some(slot);
+        let here = self.sessions.at_mut(session_slot);
+        here.conn = Some(slot);
+        here.owner = Owner::Here;
+        self.in_process += 1;
+        if self.learning().is_some() {
+            return self.forward(slot, 0, OpCode::CreateSession, &timeout_ms.to_be_bytes());
+        }
         let context = PrepContext {
             session,
             session_state: SessionState::Valid,
@@ -64,7 +73,6 @@ impl Node {
         };
         let record = self.pipeline.projection.prepare_create_session(&self.tree, &context, timeout_ms);
         self.pipeline.append(&record, Some(self.clients.at(slot).id), self.now.mono_us);
-        self.in_process += 1;
     }
 
     /// An existing session. Its connection here is cut before the password is looked at (reference:
@@ -76,22 +84,47 @@ impl Node {
         if let Some(other) = found.and_then(|s| self.sessions.at(s).conn) {
             self.close(other);
         }
-        let valid = found.filter(|&s| {
-            is_password_of(session, request.password.as_deref())
-                && self.sessions.at(s).phase == SessionPhase::Open
-        });
-        let Some(session_slot) = valid else {
-            let peer = self.clients.at(slot).peer;
-            self.note_info(out, || format!("Invalid session {session} for client /{peer}, probably expired"));
-            send(self.clients.writable(slot), &ConnectResponse::invalid(request.read_only.map(|_| false)));
-            return self.close(slot);
+        let has_read_only = request.read_only.is_some();
+        if !is_password_of(session, request.password.as_deref()) {
+            return self.refuse_session(slot, session, has_read_only, out);
+        }
+        if self.learning().is_some() {
+            // Whether it exists is for the leader to say.
+            let session_slot = self.learners_session_slot(session, timeout_ms);
+            self.bind(slot, session_slot, timeout_ms);
+            let since_us = self.now.mono_us;
+            self.clients.at_mut(slot).phase = Phase::Connecting { timeout_ms, has_read_only, since_us };
+            return self.ask_about(slot, session, timeout_ms);
+        }
+        let Some(session_slot) = found.filter(|&s| self.sessions.at(s).phase == SessionPhase::Open) else {
+            return self.refuse_session(slot, session, has_read_only, out);
         };
-        let renewed = self.sessions.at_mut(session_slot);
-        renewed.timeout_ms = timeout_ms;
-        renewed.conn = Some(slot);
+        self.bind(slot, session_slot, timeout_ms);
+        self.welcome(slot, session, timeout_ms, has_read_only, out);
+    }
+
+    /// The session speaks through this connection from now on.
+    fn bind(&mut self, slot: u32, session_slot: u32, timeout_ms: i32) {
+        let session = self.sessions.at_mut(session_slot);
+        session.timeout_ms = timeout_ms;
+        session.conn = Some(slot);
+        session.owner = Owner::Here;
         self.sessions.touch(session_slot, self.now_ms());
         self.clients.at_mut(slot).session = Some(session_slot);
-        self.welcome(slot, session, timeout_ms, request.read_only.is_some(), out);
+    }
+
+    /// The session is gone, was never there, or the password is another one's: the client is told the same in every case.
+    pub(crate) fn refuse_session(
+        &mut self,
+        slot: u32,
+        session: SessionId,
+        has_read_only: bool,
+        out: &mut Outputs,
+    ) {
+        let peer = self.clients.at(slot).peer;
+        self.note_info(out, || format!("Invalid session {session} for client /{peer}, probably expired"));
+        send(self.clients.writable(slot), &ConnectResponse::invalid(has_read_only.then_some(false)));
+        self.close(slot);
     }
 
     /// The session is there: the client may speak.

@@ -3,10 +3,10 @@
 use crate::connection::{Phase, Ready, RequestInfo, Waiting};
 use crate::io::{ConnId, Outputs};
 use crate::node::Node;
-use crate::sessions::SessionPhase;
+use crate::sessions::{Owner, SessionPhase};
 use std::sync::Arc;
 use tree::{PrepContext, SessionState};
-use wire::{Decode, DecodeError, ErrorCode, OpCode, Reader, Request, RequestHeader};
+use wire::{Decode, DecodeError, ErrorCode, OpCode, Reader, Request, RequestHeader, Zxid};
 
 /// Output that may wait for a client before its requests are left unread, in bytes.
 const OUTPUT_STALL_BYTES: usize = 1 << 20;
@@ -129,7 +129,8 @@ impl Node {
     /// Is there a reason to leave the connection's next request unread?
     pub(crate) fn must_wait(&mut self, slot: u32) -> bool {
         let limits = &self.config.requests;
-        let (in_process, pipeline_bytes) = (self.in_process, self.pipeline.bytes());
+        let member_bytes = self.member.as_ref().map_or(0, |member| member.unapplied_bytes());
+        let (in_process, pipeline_bytes) = (self.in_process, self.pipeline.bytes() + member_bytes);
         let throttled = limits.throttle_max > 0 && in_process >= limits.throttle_max;
         let crowded = in_process > limits.global_outstanding_max || pipeline_bytes > PIPELINE_BYTES_MAX;
         let now_us = self.now.mono_us;
@@ -190,6 +191,11 @@ impl Node {
             // Its session is ending: no answer (reference: client-protocol §3).
             return self.done(slot, request);
         }
+        if self.sessions.at(session).owner != Owner::Here {
+            // It speaks through another server by now (reference: client-protocol §2.5).
+            return self.reject(slot, request);
+        }
+        self.touch_for_leader(session);
         if let Some(verdict) = self.throttle_verdict(slot, op, throttled_us) {
             return match verdict {
                 Throttled::Stale => self.reject(slot, request),
@@ -201,6 +207,9 @@ impl Node {
         };
         if is_write(op) {
             return self.write(slot, request, op, &mut body);
+        }
+        if op == OpCode::Sync && self.learning().is_some() {
+            return self.forward_sync(slot, request, frame, body.rest());
         }
         if self.clients.at(slot).waiting.is_empty() {
             return self.read(slot, request, body.rest(), None);
@@ -230,6 +239,7 @@ impl Node {
 
     /// Prepares a write against everything before it and puts it on its way.
     fn write(&mut self, slot: u32, request: RequestInfo, op: OpCode, body: &mut Reader<'_>) {
+        let record = body.rest();
         let decoded = match Request::decode(op, body) {
             Ok(Request::CloseSession) => Decoded::Close,
             Ok(decoded) => Decoded::Request(decoded),
@@ -241,8 +251,12 @@ impl Node {
             Err(_) if op == OpCode::Multi => Decoded::Undecodable,
             Err(_) => return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code())),
         };
+        let session_slot = self.clients.at(slot).session.expect("an open connection has a session");
+        if self.learning().is_some() {
+            self.forward(slot, request.xid, op, record);
+            return self.wait_for_write(slot, session_slot, None, request);
+        }
         let conn = self.clients.at(slot);
-        let session_slot = conn.session.expect("an open connection has a session");
         let session = self.sessions.at(session_slot);
         let zxid = self.pipeline.next_zxid();
         let context = PrepContext {
@@ -260,9 +274,13 @@ impl Node {
             Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
+        self.wait_for_write(slot, session_slot, Some(zxid), request);
+    }
+
+    fn wait_for_write(&mut self, slot: u32, session_slot: u32, zxid: Option<Zxid>, request: RequestInfo) {
         let conn = self.clients.at_mut(slot);
         conn.waiting.push_back(Waiting::Write { zxid, request });
-        if op == OpCode::CloseSession {
+        if request.op == Some(OpCode::CloseSession) {
             conn.phase = Phase::Draining;
             self.sessions.at_mut(session_slot).phase = SessionPhase::Closing;
         }

@@ -1,7 +1,8 @@
 //! The boundary of the machine: what goes in, what comes out.
 
 use std::net::SocketAddr;
-use store::{DiskBatch, DiskError, Ticket};
+use store::{DiskBatch, DiskError, Epochs, HistorySlice, Recovered, Ticket};
+use wire::Zxid;
 
 /// A client connection, named by the shell: the low 24 bits are a small slot number, used again after
 /// [`Input::Disconnected`]; the rest is a serial number, so that no two connections ever have the same name.
@@ -65,6 +66,17 @@ pub enum Input<'a> {
         /// How.
         result: Result<(), DiskError>,
     },
+    /// Something happened on a connection between servers.
+    Peer(PeerInput<'a>),
+    /// The answer to [`Outputs::recover`].
+    Recovered(Result<Box<Recovered>, RecoverFailure>),
+    /// The answer to a [`HistoryQuery`].
+    History {
+        /// Whom it was for.
+        learner: zab::ConnId,
+        /// The piece; `None` if reading failed or is not worth it.
+        slice: Option<HistorySlice>,
+    },
     /// An operator's wish.
     Admin(Admin),
     /// The end of a round: no more input is at hand. What was put off for the sake of bigger batches happens now:
@@ -74,6 +86,104 @@ pub enum Input<'a> {
 
 /// Apache writes a word's answer in buffers of so many characters and counts each as a packet.
 pub const WORD_BUFFER_BYTES: usize = 8192;
+
+/// What happens on the connections between servers.
+#[derive(Debug)]
+pub enum PeerInput<'a> {
+    /// Another server connected to one of our ports.
+    Accepted {
+        /// The connection's name from now on.
+        conn: zab::ConnId,
+        /// To which port.
+        port: zab::Port,
+    },
+    /// A [`zab::Dial`] has ended.
+    Dialled {
+        /// Which.
+        dial: zab::DialId,
+        /// With this connection, or with none.
+        conn: Option<zab::ConnId>,
+    },
+    /// Bytes from another server, in order, cut anywhere.
+    Received {
+        /// From whom.
+        conn: zab::ConnId,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// As [`Input::Written`].
+    Written {
+        /// To whom.
+        conn: zab::ConnId,
+        /// Bytes still queued in the shell.
+        pending: usize,
+    },
+    /// The connection is gone.
+    Closed {
+        /// Which.
+        conn: zab::ConnId,
+    },
+}
+
+/// A member's history is to be read from the disk again, because its end is given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recover {
+    /// What comes behind this is to be removed first: see [`store::truncate`].
+    pub truncate_to: Zxid,
+}
+
+/// Why a [`Recover`] did not work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecoverFailure {
+    /// Nothing has been changed: the history must come from the leader as a whole.
+    Refused(String),
+    /// What is on the disk cannot be used any more; the text is for the operator.
+    Failed(String),
+}
+
+/// A piece of the logs is wanted for another server: see [`store::read_history`]. It may be read at any time and in any
+/// thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HistoryQuery {
+    /// For whom; one query is under way for each.
+    pub learner: zab::ConnId,
+    /// What follows this transaction.
+    pub after: Zxid,
+    /// Nothing behind this one.
+    pub upto: Zxid,
+    /// About how much.
+    pub max_bytes: usize,
+    /// If the logs from there on are larger than this, nothing (see [`store::history_bytes`]).
+    pub worth_bytes: Option<u64>,
+}
+
+/// What a member wants of the connections between servers; as the fields of [`Outputs`] with the same names.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "the names are those of the fields for clients")]
+pub struct PeerOutputs {
+    pub sends: Vec<(zab::ConnId, Vec<u8>)>,
+    /// Connections to make; see [`zab::Dial`].
+    pub dials: Vec<zab::Dial>,
+    pub closes: Vec<zab::ConnId>,
+    pub pauses: Vec<zab::ConnId>,
+    pub resumes: Vec<zab::ConnId>,
+    /// Listen on the quorum port from now on, or not any more.
+    pub quorum_port: Option<bool>,
+}
+
+/// What a member of an ensemble is, besides a node: its place and its promises.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Membership {
+    /// The ensemble and its limits.
+    pub peer: zab::PeerConfig,
+    /// As the disk has them; see [`store::load_epochs`].
+    pub epochs: Epochs,
+    /// `snapshotSizeFactor`: how large the logs may be that are read for a learner, as a part of the data; negative never
+    /// reads them.
+    pub snapshot_size_factor: f64,
+    /// `leaderServes`: does a leader take clients?
+    pub leader_serves: bool,
+}
 
 /// What an operator may ask of a running node, besides looking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +215,8 @@ pub enum Halt {
     Stopped,
     /// The disk failed: nothing that was not durable has been acknowledged.
     Disk(DiskError),
+    /// This member's files contradict each other, or could not be read again; the text is for the operator.
+    Unusable(String),
 }
 
 /// What a step wants done. The shell empties it after [`Input::Flush`]; it may empty [`Outputs::disk`] after any step.
@@ -125,6 +237,12 @@ pub struct Outputs {
     /// Old snapshots and logs are to be removed: carry out [`store::purge_plan`] with this count of snapshots to keep, in
     /// the snapshot lane. Errors are only logged.
     pub purge: Option<usize>,
+    /// What is wanted of other servers.
+    pub peer: PeerOutputs,
+    /// Read the history from the disk again: no batch is under way. Answered with [`Input::Recovered`].
+    pub recover: Option<Recover>,
+    /// Pieces of the logs to read. Each is answered with [`Input::History`].
+    pub histories: Vec<HistoryQuery>,
     /// When to step next at the latest, in [`Now::mono_us`]'s terms.
     pub wake_at_us: Option<u64>,
     /// The end.

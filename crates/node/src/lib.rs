@@ -10,6 +10,8 @@ mod expiry;
 mod handshake;
 mod intake;
 mod io;
+mod log_lane;
+mod member;
 mod node;
 mod pipeline;
 mod reads;
@@ -25,7 +27,10 @@ pub use config::{
     AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
     SweepConfig,
 };
-pub use io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs, WORD_BUFFER_BYTES};
+pub use io::{
+    Admin, ConnId, Halt, HistoryQuery, Input, Membership, Note, NoteLevel, Now, Outputs, PeerInput,
+    PeerOutputs, Recover, RecoverFailure, WORD_BUFFER_BYTES,
+};
 pub use node::Node;
 pub use traffic::{NamespaceTraffic, Traffic};
 pub use views::{

@@ -4,7 +4,8 @@ use crate::admission::{Rng, TokenBucket};
 use crate::clients::Clients;
 use crate::config::NodeConfig;
 use crate::connection::{Connection, Phase, Waiting};
-use crate::io::{Admin, ConnId, Halt, Input, Note, NoteLevel, Now, Outputs};
+use crate::io::{Admin, ConnId, Halt, Input, Membership, Note, NoteLevel, Now, Outputs};
+use crate::member::Member;
 use crate::pipeline::Pipeline;
 use crate::sessions::{SessionPhase, Sessions};
 
@@ -31,6 +32,8 @@ pub struct Node {
     pub(crate) clients: Clients,
     pub(crate) tokens: TokenBucket,
     pub(crate) pipeline: Pipeline,
+    /// The replicated side, unless the server is alone.
+    pub(crate) member: Option<Box<Member>>,
     pub(crate) snapshots: Snapshots,
     pub(crate) sweep: Sweep,
     pub(crate) purge: Option<Purge>,
@@ -49,16 +52,46 @@ pub struct Node {
 impl Node {
     /// A server that goes on where the files ended. Sessions that exist get their full timeout from now on.
     pub fn new(config: NodeConfig, recovered: Recovered, seed: u64, now: Now, out: &mut Outputs) -> Node {
+        let mut node = Node::start(config, recovered, None, seed, now);
+        let now_ms = node.now_ms();
+        for (&id, &timeout_ms) in node.tree.sessions() {
+            node.sessions.restore(id, timeout_ms, now_ms);
+        }
+        node.end_dead_sessions(out);
+        out.wake_at_us = Some(now.mono_us);
+        node
+    }
+
+    /// A member of an ensemble, which begins to look for a leader.
+    pub fn join(
+        config: NodeConfig,
+        membership: Membership,
+        recovered: Recovered,
+        seed: u64,
+        now: Now,
+        out: &mut Outputs,
+    ) -> Node {
+        let node = Node::start(config, recovered, Some(membership), seed, now);
+        out.wake_at_us = Some(now.mono_us);
+        node
+    }
+
+    fn start(
+        config: NodeConfig,
+        recovered: Recovered,
+        membership: Option<Membership>,
+        seed: u64,
+        now: Now,
+    ) -> Node {
         let Recovered { tree, log, replayed, milestones, .. } = recovered;
         let mut rng = Rng::new(seed);
         let now_ms = now.mono_us / 1000;
-        let mut sessions =
-            Sessions::new(config.server_id, config.tick_time_ms.max(1) as u64, now.wall_ms, rng.next());
-        for (&id, &timeout_ms) in tree.sessions() {
-            sessions.restore(id, timeout_ms, now_ms);
-        }
+        let tick_ms = config.tick_time_ms.max(1) as u64;
+        let sessions = Sessions::new(config.server_id, tick_ms, now.wall_ms, rng.next());
         let idle_bucket_ms = config.connections.sessionless_timeout_ms;
-        let mut node = Node {
+        let member =
+            membership.map(|membership| Box::new(Member::new(membership, log.last_zxid(), now.mono_us)));
+        Node {
             now,
             started_ms: now_ms,
             skip_acl: tree.config().skip_acl,
@@ -79,15 +112,13 @@ impl Node {
             rng,
             tree,
             config,
-        };
-        node.end_dead_sessions(out);
-        out.wake_at_us = Some(now.mono_us);
-        node
+            member,
+        }
     }
 
     /// Ephemeral nodes whose session is not there any more go with a transaction of their own, so that the log tells the
     /// whole story. (Apache removes them from memory alone.)
-    fn end_dead_sessions(&mut self, out: &mut Outputs) {
+    pub(crate) fn end_dead_sessions(&mut self, out: &mut Outputs) {
         let owners = self.tree.ephemeral_owners();
         let dead: Vec<SessionId> = owners.filter(|owner| !self.tree.sessions().contains_key(owner)).collect();
         for session in dead {
@@ -113,6 +144,9 @@ impl Node {
             Input::Written { conn, pending } => self.written(conn, pending),
             Input::Disconnected { conn } => self.disconnected(conn, out),
             Input::DiskDone { ticket, result } => self.disk_done(ticket, result, out),
+            Input::Peer(input) => self.peer_input(input),
+            Input::Recovered(result) => self.recovered(result, out),
+            Input::History { learner, slice } => self.history_read(learner, slice),
             Input::Admin(wish) => self.admin(wish),
             Input::Flush => self.flush(out),
         }
@@ -137,14 +171,19 @@ impl Node {
     /// and the log batch is formed last, with all there is.
     fn flush(&mut self, out: &mut Outputs) {
         self.apply_durable(out);
+        self.tick_peer();
+        self.carry_out(out);
         self.expire_sessions(out);
         self.close_silent_connections(out);
         self.sweep(out);
         self.resume_stalled(out);
         self.snapshot(out);
         self.purge(out);
+        self.carry_out(out);
         self.pipeline.flush(self.now.mono_us, out, &mut self.stats.metrics);
-        self.pipeline.tidy(self.now.mono_us, out);
+        if self.line_is_idle() {
+            self.pipeline.tidy(self.now.mono_us, out);
+        }
         self.stop_if_done(out);
         self.stats.sent += self.clients.hand_over(out);
         self.stats.metrics.watch_bytes += std::mem::take(&mut self.clients.event_bytes);
@@ -155,12 +194,13 @@ impl Node {
         let us = |ms: u64| ms * 1000;
         [
             self.sessions.next_check_ms().map(us),
+            self.member.as_ref().and_then(|member| member.wake_at_us()),
             self.clients.idle.next_ms().map(us),
             self.sweep.next_ms().map(us),
             self.purge.as_ref().map(|purge| us(purge.next_ms())),
             self.pipeline.flush_at_us(),
-            self.pipeline.tidy_at_us(),
-            self.snapshots.wants_more().then_some(self.now.mono_us),
+            self.pipeline.tidy_at_us().filter(|_| self.line_is_idle()),
+            self.can_make_snapshot().then_some(self.now.mono_us),
             self.can_resume().then_some(self.now.mono_us),
         ]
         .into_iter()
@@ -221,7 +261,9 @@ impl Node {
         for waiting in std::mem::take(&mut conn.waiting) {
             let request = match waiting {
                 Waiting::Write { request, .. } => request,
-                Waiting::Read { request, .. } | Waiting::Ready { request, .. } => {
+                Waiting::Read { request, .. }
+                | Waiting::Sync { request, .. }
+                | Waiting::Ready { request, .. } => {
                     self.in_process -= 1;
                     request
                 }
@@ -234,6 +276,7 @@ impl Node {
             let bound = &mut self.sessions.at_mut(session).conn;
             if *bound == Some(slot) {
                 *bound = None;
+                self.forget_learners_session(session);
             }
         }
     }
@@ -249,7 +292,10 @@ impl Node {
         if self.snapshots.is_flying(ticket) {
             return self.snapshot_written(ticket, result, out);
         }
-        if self.pipeline.take_tidied(ticket) {
+        if self.is_in_line(ticket) {
+            return self.line_done(result, out);
+        }
+        if self.pipeline.lane.take_tidied(ticket) {
             if let Err(error) = result {
                 self.halt(Halt::Disk(error), out);
             }
@@ -283,7 +329,8 @@ impl Node {
     }
 
     fn stop_if_done(&mut self, out: &mut Outputs) {
-        if !self.stopping || !self.pipeline.is_idle() || self.pipeline.finish(out) {
+        let busy = !self.pipeline.is_idle() || !self.line_is_idle();
+        if !self.stopping || busy || self.pipeline.lane.finish(out) {
             return;
         }
         let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();
@@ -293,7 +340,11 @@ impl Node {
         self.halt(Halt::Stopped, out);
     }
 
-    fn halt(&mut self, why: Halt, out: &mut Outputs) {
+    fn line_is_idle(&self) -> bool {
+        self.member.as_ref().is_none_or(|member| member.is_idle())
+    }
+
+    pub(crate) fn halt(&mut self, why: Halt, out: &mut Outputs) {
         self.halted = true;
         out.halt = Some(why);
     }
@@ -304,6 +355,10 @@ impl Node {
             return;
         }
         for slot in self.sessions.expired(self.now_ms()) {
+            // Only the leader knows of everybody who speaks for a session.
+            if !self.leads() {
+                continue;
+            }
             let session = self.sessions.at_mut(slot);
             session.phase = SessionPhase::Closing;
             let (id, timeout_ms) = (session.id, session.timeout_ms);

@@ -1,4 +1,5 @@
-//! The way of a transaction on a standalone server: prepared, appended, made durable with its whole batch, applied.
+//! The way of a transaction: prepared, appended, made durable with its whole batch, applied. A member of an ensemble hands
+//! its transactions to the others first; see [`crate::member`].
 //!
 //! One batch fills while at most one is with the disk: batches grow by themselves with the load. What is applied later
 //! is read from the very bytes that were logged, as on replay.
@@ -6,17 +7,18 @@
 use crate::admission::Rng;
 use crate::config::BatchConfig;
 use crate::io::{ConnId, Outputs};
+use crate::log_lane::LogLane;
 use crate::views::Metrics;
 use std::collections::VecDeque;
-use store::{DiskBatch, DiskError, DiskOp, Durable, Lane, LogBatch, LogWriter, Pending, Ticket};
+use store::{DiskBatch, DiskError, Durable, Lane, LogBatch, LogWriter, Pending, Ticket};
 use tree::Projection;
 use wire::{Encode, TxnRecord, Writer, Zxid};
+use zab::Txn;
 
 /// Outstanding transactions and their batches.
 pub(crate) struct Pipeline {
     pub(crate) projection: Projection,
-    /// Gone once the log is finished.
-    log: Option<LogWriter>,
+    pub(crate) lane: LogLane,
     config: BatchConfig,
     /// The last zxid given to a transaction.
     assigned: Zxid,
@@ -25,19 +27,16 @@ pub(crate) struct Pipeline {
     durable: VecDeque<(Durable<Zxid>, Batch)>,
     /// An empty batch whose memory is used again.
     spare: Option<Batch>,
-    next_ticket: u64,
-    rng: Rng,
-    /// The log has been rolled for a snapshot that nobody has started yet.
-    snapshot_due: bool,
-    /// When the log's index is to catch up, unless there is something better to do.
-    tidy_at_us: Option<u64>,
-    /// The batch that brings the index up or closes the log; no transaction waits for it.
-    tidying: Option<Ticket>,
+    /// A member's: what the others have not been told of yet, and who waits for what was proposed.
+    proposals: Option<Proposals>,
 }
 
-const LOG_OPEN: &str = "nothing is appended behind the log's end";
-/// How long nothing must have been written before the log's index catches up, in µs.
-const TIDY_AFTER_US: u64 = 100_000;
+/// A leader's transactions on their way to the ensemble.
+#[derive(Debug, Default)]
+struct Proposals {
+    new: Vec<Txn>,
+    waiting: VecDeque<(Zxid, Option<ConnId>)>,
+}
 
 /// Transactions that become durable together.
 #[derive(Debug, Default)]
@@ -71,19 +70,22 @@ impl Pipeline {
     pub(crate) fn new(log: LogWriter, config: BatchConfig, last: Zxid, rng: Rng) -> Pipeline {
         Pipeline {
             projection: Projection::default(),
-            log: Some(log),
+            lane: LogLane::new(log, rng),
             config,
             assigned: last,
             filling: Batch::default(),
             flight: None,
             durable: VecDeque::new(),
             spare: None,
-            next_ticket: 1,
-            rng,
-            snapshot_due: false,
-            tidy_at_us: None,
-            tidying: None,
+            proposals: None,
         }
+    }
+
+    /// From now on transactions are proposed to an ensemble, the first one behind `last`; nothing is outstanding.
+    pub(crate) fn start_term(&mut self, last: Zxid) {
+        self.projection = Projection::default();
+        self.assigned = last;
+        self.proposals = Some(Proposals::default());
     }
 
     /// The zxid for the next transaction. It must be followed by [`Pipeline::append`].
@@ -96,21 +98,30 @@ impl Pipeline {
         let zxid = record.header.zxid;
         assert_eq!(zxid, self.assigned.next(), "zxids have no gaps");
         self.assigned = zxid;
+        if let Some(proposals) = &mut self.proposals {
+            proposals.new.push(Txn { zxid, bytes: record.to_bytes().into() });
+            proposals.waiting.push_back((zxid, origin));
+            return;
+        }
         let batch = &mut self.filling;
         if batch.entries.is_empty() {
             batch.first_us = now_us;
         }
         let start = batch.payloads.len();
         record.encode(&mut Writer::new(&mut batch.payloads));
-        let (log, rng) = (self.log.as_mut().expect(LOG_OPEN), &mut self.rng);
-        log.append(zxid, &batch.payloads[start..]);
-        self.snapshot_due |= log.should_snapshot(&mut |n| rng.next() % n.max(1));
+        self.lane.append(zxid, &batch.payloads[start..]);
         batch.entries.push(Entry { zxid, end: batch.payloads.len(), origin });
     }
 
-    /// Has the log been rolled for a snapshot since the last call?
-    pub(crate) fn take_snapshot_due(&mut self) -> bool {
-        std::mem::take(&mut self.snapshot_due)
+    /// What is to be proposed.
+    pub(crate) fn take_proposals(&mut self) -> Vec<Txn> {
+        self.proposals.as_mut().map(|proposals| std::mem::take(&mut proposals.new)).unwrap_or_default()
+    }
+
+    /// Who waits for a transaction that was proposed here and is now committed.
+    pub(crate) fn take_origin(&mut self, zxid: Zxid) -> Option<ConnId> {
+        let waiting = &mut self.proposals.as_mut()?.waiting;
+        waiting.pop_front_if(|(first, _)| *first == zxid).and_then(|(_, origin)| origin)
     }
 
     /// Bytes of transactions that are not applied yet.
@@ -124,44 +135,19 @@ impl Pipeline {
         self.filling.entries.is_empty()
             && self.flight.is_none()
             && self.durable.is_empty()
-            && self.tidying.is_none()
+            && !self.lane.is_tidying()
     }
 
     /// When the log's index is to catch up.
     pub(crate) fn tidy_at_us(&self) -> Option<u64> {
-        self.tidy_at_us.filter(|_| self.is_idle())
+        self.lane.tidy_at_us().filter(|_| self.is_idle())
     }
 
     /// Lets the log's index catch up when nobody writes.
     pub(crate) fn tidy(&mut self, now_us: u64, out: &mut Outputs) {
-        if self.tidy_at_us().is_none_or(|at| at > now_us) {
-            return;
+        if self.is_idle() {
+            self.lane.tidy(now_us, out);
         }
-        self.tidy_at_us = None;
-        if let Some(ops) = self.log.as_mut().and_then(LogWriter::idle) {
-            self.push_tidying(ops, out);
-        }
-    }
-
-    /// Closes the log behind the last transaction; false when that has been done.
-    pub(crate) fn finish(&mut self, out: &mut Outputs) -> bool {
-        let Some(ops) = self.log.take().map(LogWriter::finish) else { return false };
-        if ops.is_empty() {
-            return false;
-        }
-        self.push_tidying(ops, out);
-        true
-    }
-
-    fn push_tidying(&mut self, ops: Vec<DiskOp>, out: &mut Outputs) {
-        let ticket = self.ticket();
-        self.tidying = Some(ticket);
-        out.disk.push(DiskBatch { ticket, lane: Lane::Log, ops });
-    }
-
-    /// Was it a batch that nothing waits for?
-    pub(crate) fn take_tidied(&mut self, ticket: Ticket) -> bool {
-        self.tidying.take_if(|t| *t == ticket).is_some()
     }
 
     /// When the batch that is filling has waited long enough; none if it waits for nothing but the disk.
@@ -178,21 +164,13 @@ impl Pipeline {
             return;
         }
         let last = self.filling.entries.last().expect("a batch to flush is not empty").zxid;
-        let log = self.log.as_mut().expect(LOG_OPEN);
-        let LogBatch { ops, pending: proof } = log.take_batch().expect("what is appended can be taken");
+        let LogBatch { ops, pending: proof } = self.lane.take_batch();
         assert_eq!(proof.last(), last, "the log holds what the batch holds");
         let batch = std::mem::replace(&mut self.filling, self.spare.take().unwrap_or_default());
         metrics.sync_processor_batch_size.add(batch.entries.len() as u64);
-        let ticket = self.ticket();
+        let ticket = self.lane.ticket();
         out.disk.push(DiskBatch { ticket, lane: Lane::Log, ops });
         self.flight = Some(Flight { ticket, proof, batch, sent_us: now_us });
-    }
-
-    /// A ticket for a disk batch.
-    pub(crate) fn ticket(&mut self) -> Ticket {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        ticket
     }
 
     /// Is this the ticket of the log batch under way?
@@ -207,7 +185,7 @@ impl Pipeline {
     pub(crate) fn completed(&mut self, result: Result<(), DiskError>, now_us: u64) -> Result<u64, DiskError> {
         let Flight { proof, batch, sent_us, .. } = self.flight.take().expect("a batch is under way");
         let proof = proof.completed(result)?;
-        self.tidy_at_us = Some(now_us + TIDY_AFTER_US);
+        self.lane.written(now_us);
         self.durable.push_back((proof, batch));
         Ok(now_us.saturating_sub(sent_us))
     }

@@ -17,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) phase: SessionPhase,
     /// The slot of the connection that speaks for it.
     pub(crate) conn: Option<u32>,
+    /// Which way its requests come, at a leader.
+    pub(crate) owner: Owner,
     deadline: Deadline,
 }
 
@@ -29,6 +31,17 @@ pub(crate) enum SessionPhase {
     Open,
     /// Its end is under way: its requests are dropped and it cannot be renewed.
     Closing,
+}
+
+/// Which way a session's requests come to the leader (reference: quorum-protocol §6.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// None has come yet.
+    Nobody,
+    /// From a client of this server.
+    Here,
+    /// Through a learner.
+    Learner(zab::ConnId),
 }
 
 /// All sessions of the server.
@@ -58,6 +71,13 @@ impl Sessions {
         self.slab.len()
     }
 
+    /// Forgets all of them. Ids go on counting.
+    pub(crate) fn clear(&mut self) {
+        self.slab = Slab::default();
+        self.index.clear();
+        self.queue.clear();
+    }
+
     /// Starts a session with the next free id.
     pub(crate) fn create(&mut self, timeout_ms: i32, now_ms: u64) -> (u32, SessionId) {
         let mut id = SessionId(self.next_id);
@@ -75,7 +95,14 @@ impl Sessions {
     }
 
     fn insert(&mut self, id: SessionId, timeout_ms: i32, phase: SessionPhase, now_ms: u64) -> u32 {
-        let session = Session { id, timeout_ms, phase, conn: None, deadline: Deadline::default() };
+        let session = Session {
+            id,
+            timeout_ms,
+            phase,
+            conn: None,
+            owner: Owner::Nobody,
+            deadline: Deadline::default(),
+        };
         let slot = self.slab.insert(session);
         self.slab.at_mut(slot).deadline = self.queue.insert(slot, now_ms, duration(timeout_ms));
         let (seed, slab) = (self.seed, &self.slab);

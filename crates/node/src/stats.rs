@@ -148,7 +148,7 @@ impl Node {
             connections: self.clients.count(),
             outstanding: self.in_process,
             zxid: self.tree.last_zxid(),
-            mode: "standalone",
+            mode: self.mode(),
             // Apache counts the root's alias too.
             node_count: self.tree.node_count() + 1,
             approximate_data_size: self.tree.approximate_data_size(),

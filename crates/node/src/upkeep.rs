@@ -1,7 +1,7 @@
 //! What the server does by itself: snapshots in slices, the sweep for containers and TTL nodes, purging.
 
 use crate::config::{PurgeConfig, SweepConfig};
-use crate::io::{Note, NoteLevel, Outputs};
+use crate::io::{Halt, Note, NoteLevel, Outputs};
 use crate::node::Node;
 use std::collections::VecDeque;
 use store::{DiskBatch, DiskError, Lane, SnapshotPlan, StoreConfig, Ticket};
@@ -43,6 +43,16 @@ impl Snapshots {
         self.flying.contains(&ticket)
     }
 
+    /// Is one being made or written?
+    pub(crate) fn is_writing(&self) -> bool {
+        self.current.is_some() || !self.flying.is_empty()
+    }
+
+    /// Is the tree being read for one?
+    pub(crate) fn is_reading(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.plan.is_some())
+    }
+
     /// Could the next slice be made at once?
     pub(crate) fn wants_more(&self) -> bool {
         match &self.current {
@@ -56,7 +66,7 @@ impl Node {
     /// Starts a snapshot that is wanted, or makes the next slice. The tree keeps the state of the start apart from what is
     /// written meanwhile, so that the snapshot is exact.
     pub(crate) fn snapshot(&mut self, out: &mut Outputs) {
-        if self.pipeline.take_snapshot_due() {
+        if self.pipeline.lane.take_snapshot_due() {
             if self.snapshots.current.is_some() {
                 out.notes
                     .push(Note { level: NoteLevel::Warn, text: "Too busy to snap, skipping".to_owned() });
@@ -64,7 +74,7 @@ impl Node {
                 self.snapshots.wanted = true;
             }
         }
-        if !self.snapshots.wants_more() || self.stopping {
+        if !self.can_make_snapshot() {
             return;
         }
         let ops = match self.snapshots.current.take() {
@@ -74,9 +84,23 @@ impl Node {
             }
             Some(Current { plan: None, .. }) => unreachable!("a finished snapshot wants nothing more"),
         };
-        let ticket = self.pipeline.ticket();
+        let ticket = self.pipeline.lane.ticket();
         self.snapshots.flying.push_back(ticket);
         out.disk.push(DiskBatch { ticket, lane: Lane::Snapshot, ops });
+    }
+
+    /// Could the next slice of a snapshot be made at once? A learner that is being sent the tree comes first.
+    pub(crate) fn can_make_snapshot(&self) -> bool {
+        let stops = self.stopping && !self.needs_snapshot();
+        let reads = self.snapshots.current.is_none() && self.feeds_learner();
+        self.snapshots.wants_more() && !stops && !reads
+    }
+
+    /// The tree is about to be replaced: a snapshot of it is of no use any more.
+    pub(crate) fn give_up_snapshot(&mut self) {
+        if self.snapshots.current.take().is_some() {
+            self.tree.abort_snapshot();
+        }
     }
 
     fn begin_snapshot(&mut self) -> Vec<store::DiskOp> {
@@ -122,6 +146,9 @@ impl Node {
                 self.stats.metrics.snapshot_error_count += 1;
                 let text = format!("Snapshot given up: {error}");
                 out.notes.push(Note { level: NoteLevel::Error, text });
+                if self.needs_snapshot() {
+                    self.halt(Halt::Disk(error), out);
+                }
             }
             return;
         }
@@ -131,6 +158,7 @@ impl Node {
             let took_ms = self.now.mono_us.saturating_sub(current.started_us) / 1000;
             self.stats.metrics.snapshottime.add(took_ms);
             self.note_info(out, || format!("Snapshot taken in {took_ms} ms"));
+            self.snapshot_is_durable();
         }
     }
 }
@@ -167,7 +195,7 @@ impl Sweep {
 impl Node {
     pub(crate) fn sweep(&mut self, _out: &mut Outputs) {
         let now_ms = self.now_ms();
-        if self.stopping || self.sweep.next_ms().is_none_or(|at| at > now_ms) {
+        if self.stopping || !self.leads() || self.sweep.next_ms().is_none_or(|at| at > now_ms) {
             return;
         }
         if self.sweep.due.is_empty() {

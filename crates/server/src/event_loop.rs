@@ -5,10 +5,11 @@
 //! their own size: the busier the server, the more one system call carries.
 
 use crate::clock::Clock;
-use crate::disk::lanes::{Done, Lanes};
+use crate::disk::lanes::{Done, Lanes, News};
 use crate::machine::Machine;
 use crate::net::conn::{Conn, Phase, ReadOutcome};
 use crate::net::listen::Listener;
+use crate::net::peers::{Peers, Turn};
 use crate::net::table::{Table, token};
 use crate::stop::Stop;
 use mio::event::Event;
@@ -101,6 +102,8 @@ pub struct Parts<M> {
     pub listeners: Vec<Listener>,
     /// Woken through [`EventLoop::waker`].
     pub lanes: Lanes,
+    /// The other servers, for a member of an ensemble.
+    pub peers: Option<Peers>,
     /// The one the machine was started with.
     pub clock: Clock,
     /// How others end the loop.
@@ -138,7 +141,10 @@ impl<M: Machine> Running<M> {
             self.poll.registry().register(&mut listener.inner, token, Interest::READABLE)?;
             listener.ready = true;
         }
-        Ok(())
+        match &mut self.parts.peers {
+            Some(peers) => peers.watch(self.poll.registry()),
+            None => Ok(()),
+        }
     }
 
     fn round(&mut self, events: &mut Events) -> io::Result<()> {
@@ -151,12 +157,16 @@ impl<M: Machine> Running<M> {
         for event in events.iter() {
             match event.token() {
                 WAKER => woken = true,
+                token if Peers::owns(token) => {
+                    self.parts.peers.iter_mut().for_each(|peers| peers.event(event))
+                }
                 Token(t) if t >= FIRST_LISTENER => self.listener_ready(t - FIRST_LISTENER),
                 Token(t) => self.connection_event(ConnId(t as u64), event),
             }
         }
         self.accept();
         self.read_ready();
+        self.with_peers(|peers, turn| peers.turn(turn));
         if woken {
             self.take_completions();
             self.obey_stop();
@@ -169,6 +179,7 @@ impl<M: Machine> Running<M> {
     /// How long the next wait for events may last.
     fn patience(&self) -> Option<Duration> {
         if !self.ready.is_empty()
+            || self.parts.peers.as_ref().is_some_and(Peers::is_eager)
             || self.parts.listeners.iter().any(|l| l.ready && l.blocked_until_us.is_none())
         {
             return Some(Duration::ZERO);
@@ -180,7 +191,8 @@ impl<M: Machine> Running<M> {
             self.lingering.front().map(|(at, _)| *at),
         ];
         let blocked = self.parts.listeners.iter().filter_map(|l| l.blocked_until_us);
-        let next_us = timers.into_iter().flatten().chain(blocked).min()?;
+        let peers = self.parts.peers.as_ref().and_then(Peers::blocked_until_us);
+        let next_us = timers.into_iter().flatten().chain(blocked).chain(peers).min()?;
         let now_us = self.parts.clock.now().mono_us;
         // Rounded up to the kernel's milliseconds: waking early would only mean waking twice.
         Some(Duration::from_millis(next_us.saturating_sub(now_us).div_ceil(1000)))
@@ -292,11 +304,22 @@ impl<M: Machine> Running<M> {
     }
 
     fn take_completions(&mut self) {
-        for Done { ticket, result, slow_sync } in self.parts.lanes.take_done() {
-            if let Some(slow) = slow_sync {
-                (self.parts.log)(NoteLevel::Warn, &slow);
-            }
-            self.parts.machine.step(self.now, Input::DiskDone { ticket, result }, &mut self.parts.out);
+        for news in self.parts.lanes.take_news() {
+            let input = match news {
+                News::Done(Done { ticket, result, slow_sync }) => {
+                    if let Some(slow) = slow_sync {
+                        (self.parts.log)(NoteLevel::Warn, &slow);
+                    }
+                    Input::DiskDone { ticket, result }
+                }
+                News::Recovered(result) => Input::Recovered(result),
+                News::History { learner, slice } => Input::History { learner, slice },
+                News::Dialled { dial, stream } => {
+                    self.with_peers(|peers, turn| peers.dialled(dial, stream, turn));
+                    continue;
+                }
+            };
+            self.parts.machine.step(self.now, input, &mut self.parts.out);
         }
         // The next log batch is here already: the disk works on it while the machine answers for this one.
         self.submit_batches();
@@ -341,7 +364,8 @@ impl<M: Machine> Running<M> {
             self.carry_out();
             let written = self.write_dirty();
             let gone = self.bury_ended();
-            if !(written | gone) || self.halt.is_some() {
+            let peers = self.with_peers(|peers, turn| peers.carry_out(turn)).unwrap_or(false);
+            if !(written | gone | peers) || self.halt.is_some() {
                 return;
             }
         }
@@ -356,6 +380,12 @@ impl<M: Machine> Running<M> {
         self.wake_at_us = self.parts.out.wake_at_us.take();
         if let Some(keep) = self.parts.out.purge.take() {
             self.parts.lanes.purge(keep);
+        }
+        if let Some(recover) = self.parts.out.recover.take() {
+            self.parts.lanes.recover(recover);
+        }
+        for query in self.parts.out.histories.drain(..) {
+            self.parts.lanes.read(query);
         }
         let words = std::mem::take(&mut self.parts.out.words);
         for (id, word) in words {
@@ -382,6 +412,20 @@ impl<M: Machine> Running<M> {
         if let Some(halt) = self.parts.out.halt.take() {
             self.halt = Some(halt);
         }
+    }
+
+    /// Lets the connections to other servers do something, if this is a member of an ensemble.
+    fn with_peers<T>(&mut self, work: impl FnOnce(&mut Peers, &mut Turn<'_, M>) -> T) -> Option<T> {
+        let peers = self.parts.peers.as_mut()?;
+        let mut turn = Turn {
+            registry: self.poll.registry(),
+            now: self.now,
+            machine: &mut self.parts.machine,
+            out: &mut self.parts.out,
+            buffer: &mut self.buffer,
+            log: &mut *self.parts.log,
+        };
+        Some(work(peers, &mut turn))
     }
 
     fn submit_batches(&mut self) {

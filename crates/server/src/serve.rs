@@ -45,6 +45,7 @@ fn run(config: &Config) -> Result<(), (u8, String)> {
                 "Severe unrecoverable error: {e}. No write that is not on the disk has been acknowledged."
             ),
         )),
+        Ok(Halt::Unusable(why)) => Err((1, why)),
         Err(e) => Err((1, format!("cannot wait for events: {e}"))),
     }
 }

@@ -4,15 +4,16 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::load::{DirectoryError, prepare_directories};
 use crate::disk::files::{DiskCounters, FileDisk, FilesConfig};
-use crate::disk::lanes::Lanes;
+use crate::disk::lanes::{Lanes, Recovery};
 use crate::disk::lock::DirectoryLocks;
 use crate::disk::progress::ProgressDisk;
 use crate::event_loop::{EventLoop, Parts};
 use crate::flw::java_address;
 use crate::net::listen::{ListenConfig, Listener};
+use crate::net::peers::{Peers, PeersConfig};
 use crate::serving::Serving;
 use crate::stop::Stop;
-use node::{Admin, Halt, Input, Node, NoteLevel, Outputs};
+use node::{Admin, Halt, Input, Node, NoteLevel, Outputs, Recover, RecoverFailure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -20,7 +21,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Recovered, RecoveryError};
+use store::{Disk, Epochs, Recovered, RecoveryError, TruncateError};
 
 /// Why a server does not start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +56,7 @@ impl Server {
     /// With the exit code and the line for the operator.
     pub fn open(config: &Config) -> Result<Server, StartError> {
         raise_open_file_limit();
+        let peers_config = member_config(config)?;
         prepare_directories(config).map_err(|e| failure(DirectoryError::EXIT_CODE as u8, e))?;
         let locks = DirectoryLocks::take(&[config.log_version_dir(), config.snap_version_dir()])
             .map_err(|e| failure(DirectoryError::EXIT_CODE as u8, e))?;
@@ -64,10 +66,14 @@ impl Server {
         let started = Instant::now();
         let recovered = load(config, &files)?;
         let took_ms = started.elapsed().as_millis() as u64;
+        let epochs = config.is_member().then(|| load_epochs(&files, &recovered)).transpose()?;
 
         let event_loop = EventLoop::new().map_err(|e| failure(1, format!("cannot wait for events: {e}")))?;
-        let lanes = Lanes::start(&files, event_loop.waker())
+        let recovery = config.is_member().then(|| recovery(config));
+        let lanes = Lanes::start_with(&files, config.store_config(), recovery, event_loop.waker())
             .map_err(|e| failure(1, format!("cannot start the disk threads: {e}")))?;
+        let peers = peers_config.map(|peers| Peers::open(peers, lanes.outbox())).transpose();
+        let peers = peers.map_err(|e| failure(1, format!("cannot listen on the election port: {e}")))?;
         let clock = Clock::start();
         let mut out = Outputs::default();
         let mut told = config.clone();
@@ -80,13 +86,20 @@ impl Server {
             recovered.replayed
         );
         let now = clock.now();
-        let mut node = Node::new(config.node_config(), recovered, seed, now, &mut out);
+        let mut node = match epochs {
+            None => Node::new(config.node_config(), recovered, seed, now, &mut out),
+            Some(epochs) => {
+                let membership = config.membership(epochs);
+                Node::join(config.node_config(), membership, recovered, seed, now, &mut out)
+            }
+        };
         node.step(now, Input::Admin(Admin::Loaded { took_ms }), &mut out);
         let parts = Parts {
             machine: Serving::new(node, &told),
             out,
             listeners: listener.into_iter().collect(),
             lanes,
+            peers,
             clock,
             stop: Stop::new(event_loop.waker()),
             log: Box::new(|level, text| log::log!(target: "headkeeper", log_level(level), "{text}")),
@@ -167,6 +180,44 @@ fn load(config: &Config, files: &FilesConfig) -> Result<Recovered, StartError> {
         log::warn!("{notice}");
     }
     Ok(recovered)
+}
+
+/// What only a member of an ensemble needs to know before anything else.
+fn member_config(config: &Config) -> Result<Option<PeersConfig>, StartError> {
+    if !config.is_member() {
+        return Ok(None);
+    }
+    let wrong = |e| failure(2, format!("Invalid config, exiting abnormally: {e}"));
+    config.check_member().map_err(wrong)?;
+    config.peers_config().map(Some).map_err(wrong)
+}
+
+/// The promises of a member, made whole.
+fn load_epochs(files: &FilesConfig, recovered: &Recovered) -> Result<Epochs, StartError> {
+    let mut disk = FileDisk::new(files.clone());
+    let (epochs, repairs) = store::load_epochs(&mut disk, recovered.last_zxid())
+        .map_err(|e| failure(1, format!("Unable to load database on disk: {e}")))?;
+    repairs.iter().try_for_each(|op| disk.execute(op)).map_err(|e| failure(1, e))?;
+    log::info!("accepted epoch {}, current epoch {}", epochs.accepted, epochs.current);
+    Ok(epochs)
+}
+
+/// How a member reads its history again after its end was given up.
+fn recovery(config: &Config) -> Recovery {
+    let config = config.clone();
+    Box::new(move |disk, Recover { truncate_to }| {
+        let failed =
+            |e: &dyn fmt::Display| RecoverFailure::Failed(format!("Unable to load database on disk: {e}"));
+        let hash_seed = RandomState::new().build_hasher().finish();
+        log::warn!("Truncating the log behind {truncate_to}");
+        match store::truncate(disk, &config.store_config(), truncate_to) {
+            Ok(()) => store::recover(disk, &config.store_config(), config.tree_config(hash_seed))
+                .map(Box::new)
+                .map_err(|e| failed(&e)),
+            Err(e @ TruncateError::NoOlderSnapshot { .. }) => Err(RecoverFailure::Refused(e.to_string())),
+            Err(e) => Err(failed(&e)),
+        }
+    })
 }
 
 fn listen(config: &Config) -> Result<Option<Listener>, StartError> {

@@ -50,7 +50,7 @@ impl Machine for Toy {
                 out.sends.push((self.writes.remove(&ticket.0).unwrap(), b"w".to_vec()));
             }
             Input::Admin(Admin::Shutdown) => out.halt = Some(Halt::Stopped),
-            Input::Admin(_) => {}
+            Input::Admin(_) | Input::Peer(_) | Input::Recovered(_) | Input::History { .. } => {}
             Input::Flush => out.wake_at_us = self.resume_at.iter().map(|(at, _)| *at).min(),
             Input::Tick => {
                 let (due, later) = self.resume_at.drain(..).partition(|(at, _)| *at <= now.mono_us);
@@ -133,6 +133,7 @@ impl Running {
                 out: Outputs::default(),
                 listeners: vec![listener],
                 lanes,
+                peers: None,
                 clock: Clock::start(),
                 stop: stopping,
                 log,

@@ -193,10 +193,8 @@ mod tests {
 
     /// The stream that an Apache leader sent to a joining server.
     fn captured() -> Vec<u8> {
-        let name = "../../testdata/quorum-captures/395-reconfig-joiner-snap.leader.bin";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let bytes = std::fs::read(path).expect("the capture");
-        let mut r = Reader::new(&bytes);
+        let bytes = include_bytes!("../../../testdata/quorum-captures/395-reconfig-joiner-snap.leader.bin");
+        let mut r = Reader::new(bytes);
         while QuorumPacket::decode(&mut r).expect("a packet").kind() != Some(PacketType::Snap) {}
         r.rest().to_vec()
     }

@@ -148,7 +148,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Apache's rules for member lists; then ours, which is that one server is all there can be.
+    /// Apache's rules for member lists.
     fn members(&self, config: &Config, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {
         let ensemble = &config.ensemble;
         let members = &ensemble.members;
@@ -183,10 +183,7 @@ impl Checker<'_> {
                 return Err(self.error(key, format!("{key} is not set")));
             }
         }
-        whole(&format!(
-            "ensembles are not available in this version: {participants} voting servers are configured; a standalone \
-             server has no server.N line, or one and standaloneEnabled=true"
-        ))
+        Ok(())
     }
 
     fn authentication(&self, config: &Config) -> Result<(), ConfigError> {

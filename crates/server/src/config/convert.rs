@@ -16,7 +16,7 @@ impl Config {
         let defaults = NodeConfig::default();
         let jute_max_buffer = size(self.storage.jute_max_buffer);
         NodeConfig {
-            server_id: 1,
+            server_id: if self.is_member() { self.ensemble.my_id.unwrap_or(1) as u8 } else { 1 },
             tick_time_ms: self.sessions.tick_time_ms,
             min_session_timeout_ms: self.sessions.min_ms(),
             max_session_timeout_ms: self.sessions.max_ms(),

@@ -16,6 +16,7 @@ mod jvm_flags;
 pub mod key;
 pub mod load;
 pub mod members;
+mod membership;
 pub mod numbers;
 pub mod properties;
 mod settings;

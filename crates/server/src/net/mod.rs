@@ -2,4 +2,5 @@
 
 pub(crate) mod conn;
 pub(crate) mod listen;
+pub(crate) mod peers;
 pub(crate) mod table;

@@ -42,6 +42,15 @@ pub struct Recovered {
     pub notices: Vec<String>,
 }
 
+impl std::fmt::Debug for Recovered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recovered")
+            .field("last", &self.last)
+            .field("notices", &self.notices)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Recovered {
     /// The last transaction.
     pub fn last_zxid(&self) -> Zxid {

@@ -93,6 +93,16 @@ impl LogWriter {
         self.rolled.extend(self.open.take());
     }
 
+    /// The history up to `zxid` has come in another way, as a snapshot: the next record comes behind it, in a new file.
+    ///
+    /// # Panics
+    /// When records wait for a batch: they would stand in the wrong place.
+    pub fn restart_after(&mut self, zxid: Zxid) {
+        assert_eq!(self.waiting_bytes(), 0, "everything before has been written");
+        self.roll();
+        self.last_zxid = zxid;
+    }
+
     /// Is it time for a snapshot? To be asked after each append. When it says so, the log has been rolled and the counting
     /// starts again. `random(n)` draws from `0..n`: servers of an ensemble should not all write snapshots at once.
     pub fn should_snapshot(&mut self, random: &mut dyn FnMut(u64) -> u64) -> bool {

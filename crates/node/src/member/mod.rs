@@ -1,0 +1,334 @@
+//! A member of an ensemble: the node joined with the replication protocol (reference: quorum-protocol §6, §10).
+//!
+//! [`zab::Peer`] decides who leads and what is committed. Here is what the rest of the server makes of it: requests go to
+//! the leader ([`learning`]), the leader answers for everybody's sessions ([`leading`]), the disk does what the protocol
+//! wants in its order ([`line`]), and a server that has fallen behind is sent a snapshot ([`transfer`]).
+//!
+//! The tree holds what was committed while a role lasts. When a role ends it also takes what was only logged: so it is what
+//! the disk would give after a restart, and the next role begins from that.
+
+mod leading;
+mod learning;
+mod line;
+mod transfer;
+
+use crate::connection::Phase;
+use crate::io::{Halt, Membership, Note, NoteLevel, Outputs, PeerInput};
+use crate::node::Node;
+use crate::pipeline::Entry;
+use learning::Learning;
+use line::DiskLine;
+use std::collections::VecDeque;
+use transfer::{Feeds, Install};
+use wire::{Reader, TxnRecord, Zxid};
+use zab::{Event, Peer, RoleChange, Txn};
+
+/// The last transactions that are kept in memory for learners: so many at least.
+const RECENT_MIN: usize = 500;
+/// And so many bytes of them at most, beyond the minimum.
+const RECENT_BYTES: usize = 16 << 20;
+
+/// The replicated side of a node.
+pub(crate) struct Member {
+    peer: Peer,
+    membership: Membership,
+    /// What the peer wants done; collected over a round.
+    wants: zab::Outputs,
+    wake_at_us: Option<u64>,
+    pub(crate) role: Role,
+    line: DiskLine,
+    /// Logged or on its way there, and not applied.
+    unapplied: Unapplied,
+    recent: Recent,
+    install: Option<Install>,
+    feeds: Feeds,
+}
+
+/// What the server is at the moment.
+pub(crate) enum Role {
+    /// Nobody is served.
+    Looking,
+    /// It leads an established epoch.
+    Leading,
+    /// It is up to date with a leader.
+    Learning(Learning),
+}
+
+/// Transactions that the tree does not have yet.
+#[derive(Debug, Default)]
+struct Unapplied {
+    txns: VecDeque<Txn>,
+    bytes: usize,
+}
+
+impl Unapplied {
+    fn push(&mut self, txn: Txn) {
+        self.bytes += txn.bytes.len();
+        self.txns.push_back(txn);
+    }
+
+    fn pop(&mut self) -> Option<Txn> {
+        let txn = self.txns.pop_front()?;
+        self.bytes -= txn.bytes.len();
+        Some(txn)
+    }
+}
+
+/// The end of the logged history.
+#[derive(Debug, Default)]
+struct Recent {
+    txns: VecDeque<Txn>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, txn: Txn) {
+        self.bytes += txn.bytes.len();
+        self.txns.push_back(txn);
+        while self.txns.len() > RECENT_MIN && self.bytes > RECENT_BYTES {
+            self.bytes -= self.txns.pop_front().map_or(0, |txn| txn.bytes.len());
+        }
+    }
+
+    /// Forgets what comes behind `last`.
+    fn cut(&mut self, last: Zxid) {
+        while let Some(txn) = self.txns.pop_back_if(|txn| txn.zxid > last) {
+            self.bytes -= txn.bytes.len();
+        }
+    }
+}
+
+impl Member {
+    /// A member that begins to look for a leader. `last` is the end of the history on disk.
+    pub(crate) fn new(membership: Membership, last: Zxid, now_us: u64) -> Member {
+        let mut wants = zab::Outputs::default();
+        let disk = zab::DiskState {
+            last_zxid: last,
+            accepted_epoch: zab::Epoch(membership.epochs.accepted),
+            current_epoch: zab::Epoch(membership.epochs.current),
+            recent: Vec::new(),
+        };
+        let peer = Peer::new(membership.peer.clone(), disk, now_us, &mut wants);
+        Member {
+            wake_at_us: wants.wake_at_us,
+            peer,
+            membership,
+            wants,
+            role: Role::Looking,
+            line: DiskLine::default(),
+            unapplied: Unapplied::default(),
+            recent: Recent::default(),
+            install: None,
+            feeds: Feeds::default(),
+        }
+    }
+
+    fn step(&mut self, now_us: u64, input: zab::Input<'_>) {
+        self.peer.step(now_us, input, &mut self.wants);
+        self.wake_at_us = self.wants.wake_at_us;
+    }
+
+    /// When the peer or the line want to go on.
+    pub(crate) fn wake_at_us(&self) -> Option<u64> {
+        self.wake_at_us
+    }
+
+    /// Has the disk nothing more to do?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.line.is_idle()
+    }
+
+    /// Bytes on their way to the disk.
+    pub(crate) fn unapplied_bytes(&self) -> usize {
+        self.unapplied.bytes
+    }
+}
+
+impl Node {
+    /// Is this a member of an ensemble?
+    pub fn is_member(&self) -> bool {
+        self.member.is_some()
+    }
+
+    /// Do transactions begin here?
+    pub(crate) fn leads(&self) -> bool {
+        self.member.as_ref().is_none_or(|member| matches!(member.role, Role::Leading))
+    }
+
+    /// The state of a learner that is up to date.
+    pub(crate) fn learning(&mut self) -> Option<&mut Learning> {
+        match &mut self.member.as_mut()?.role {
+            Role::Learning(learning) => Some(learning),
+            _ => None,
+        }
+    }
+
+    /// May clients be served?
+    pub(crate) fn serves(&self) -> bool {
+        self.member.as_ref().is_none_or(|member| match member.role {
+            Role::Looking => false,
+            Role::Leading => member.membership.leader_serves,
+            Role::Learning(_) => true,
+        })
+    }
+
+    /// What the server is, as `srvr` says it.
+    pub(crate) fn mode(&self) -> &'static str {
+        match self.member.as_ref().map(|member| &member.role) {
+            None => "standalone",
+            Some(Role::Looking) => "looking",
+            Some(Role::Leading) => "leader",
+            Some(Role::Learning(learning)) if learning.votes => "follower",
+            Some(Role::Learning(_)) => "observer",
+        }
+    }
+
+    pub(crate) fn member(&mut self) -> &mut Member {
+        self.member.as_mut().expect("only a member gets here")
+    }
+
+    pub(crate) fn step_peer(&mut self, input: zab::Input<'_>) {
+        let now_us = self.now.mono_us;
+        self.member().step(now_us, input);
+    }
+
+    /// Something happened between servers.
+    pub(crate) fn peer_input(&mut self, input: PeerInput<'_>) {
+        if self.member.is_none() {
+            return;
+        }
+        self.step_peer(match input {
+            PeerInput::Accepted { conn, port } => zab::Input::Accepted { conn, port },
+            PeerInput::Dialled { dial, conn } => zab::Input::Dialled { dial, conn },
+            PeerInput::Received { conn, bytes } => zab::Input::Received { conn, bytes },
+            PeerInput::Written { conn, pending } => zab::Input::Written { conn, pending },
+            PeerInput::Closed { conn } => zab::Input::Closed { conn },
+        });
+    }
+
+    /// Lets the peer's clock go on.
+    pub(crate) fn tick_peer(&mut self) {
+        let now_us = self.now.mono_us;
+        if self.member.as_ref().is_some_and(|member| member.wake_at_us.is_some_and(|at| at <= now_us)) {
+            self.step_peer(zab::Input::Tick);
+        }
+    }
+
+    /// Proposes what has been prepared, and carries out everything the peer wants, until it wants nothing more.
+    pub(crate) fn carry_out(&mut self, out: &mut Outputs) {
+        if self.member.is_none() {
+            return;
+        }
+        loop {
+            for txn in self.pipeline.take_proposals() {
+                self.step_peer(zab::Input::Propose(txn));
+            }
+            let wants = &mut self.member().wants;
+            let (events, plans) = (std::mem::take(&mut wants.events), std::mem::take(&mut wants.disk));
+            let reads = std::mem::take(&mut wants.reads);
+            if events.is_empty() && plans.is_empty() && reads.is_empty() {
+                break;
+            }
+            events.into_iter().for_each(|event| self.peer_event(event, out));
+            plans.into_iter().for_each(|plan| self.plan(plan));
+            reads.into_iter().for_each(|read| self.read_for_learner(read, out));
+            self.run_line(out);
+            self.feed_learners();
+        }
+        self.hand_over_peer(out);
+    }
+
+    fn hand_over_peer(&mut self, out: &mut Outputs) {
+        let wants = &mut self.member().wants;
+        out.peer.sends.append(&mut wants.sends);
+        out.peer.dials.append(&mut wants.dials);
+        out.peer.closes.append(&mut wants.closes);
+        out.peer.pauses.append(&mut wants.pauses);
+        out.peer.resumes.append(&mut wants.resumes);
+        if let Some(listen) = wants.quorum_port.take() {
+            out.peer.quorum_port = Some(listen);
+        }
+        let notes = std::mem::take(&mut wants.notes);
+        let halt = wants.halt.take();
+        out.notes.extend(notes.into_iter().map(|text| Note { level: NoteLevel::Info, text }));
+        if let Some(why) = halt {
+            self.halt(Halt::Unusable(why), out);
+        }
+    }
+
+    fn peer_event(&mut self, event: Event, out: &mut Outputs) {
+        match event {
+            Event::Role(change) => self.change_role(change, out),
+            Event::Deliver { txn, .. } => self.deliver(&txn, out),
+            Event::Request { conn, data, auth_info } => self.learners_request(conn, &data, auth_info, out),
+            Event::Touched(sessions) => self.learner_touched(&sessions),
+            Event::Revalidate { conn, session } => self.revalidate(conn, session),
+            Event::LearnerGone(conn) => self.forget_learner(conn),
+            Event::Revalidated { session, valid } => self.revalidated(session, valid, out),
+            Event::Synced => self.synced(),
+            Event::Ping { zxid } => self.pong(zxid),
+            // Configurations change only by reconfiguration, which is not there yet.
+            Event::Config(_) => {}
+        }
+    }
+
+    fn change_role(&mut self, change: RoleChange, out: &mut Outputs) {
+        match change {
+            RoleChange::Looking { why } => {
+                self.note_warn(out, || format!("LOOKING: {why}"));
+                self.stop_serving();
+            }
+            RoleChange::Leading { epoch } => {
+                self.note_info(out, || format!("LEADING in epoch {epoch}"));
+                self.start_leading(epoch, out);
+            }
+            RoleChange::Following { leader, epoch } => {
+                self.note_info(out, || format!("FOLLOWING server {leader} in epoch {epoch}"));
+                self.start_learning(true);
+            }
+            RoleChange::Observing { leader, epoch } => {
+                self.note_info(out, || format!("OBSERVING server {leader} in epoch {epoch}"));
+                self.start_learning(false);
+            }
+        }
+    }
+
+    /// The role is over. Clients go and look for another server, as they do at Apache's; nobody waits here for an answer
+    /// any more.
+    fn stop_serving(&mut self) {
+        self.member().role = Role::Looking;
+        self.member().feeds = Feeds::default();
+        let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();
+        for slot in slots {
+            if self.clients.at(slot).phase != Phase::Closed {
+                self.close(slot);
+            }
+        }
+        self.in_process = 0;
+        self.large_bytes = 0;
+        self.pipeline.start_term(Zxid::ZERO);
+        self.sessions.clear();
+    }
+
+    /// A committed transaction: the next one of the history.
+    fn deliver(&mut self, txn: &Txn, out: &mut Outputs) {
+        let next = self.member().unapplied.pop();
+        assert!(next.is_some_and(|next| next.zxid == txn.zxid), "what is delivered was logged before");
+        let origin = match &mut self.member().role {
+            Role::Learning(learning) => learning.take_origin(&txn.bytes),
+            _ => self.pipeline.take_origin(txn.zxid),
+        };
+        let entry = Entry { zxid: txn.zxid, end: txn.bytes.len(), origin };
+        self.apply(entry, &txn.bytes, out);
+    }
+
+    /// What was logged and not committed becomes part of the tree, as after a restart.
+    fn fast_forward(&mut self) {
+        while let Some(txn) = self.member().unapplied.pop() {
+            let limits = self.log_limits;
+            let record = TxnRecord::decode(&mut Reader::with_limits(&txn.bytes, limits))
+                .expect("what was taken into the log can be read");
+            self.tree.apply(&record.header, &record.txn, &mut |_| {});
+        }
+    }
+}
