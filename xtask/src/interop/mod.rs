@@ -5,6 +5,7 @@
 //! judge in doubt is Apache: `--against apache` runs the same suites against a 3.9.5, and what fails there too is excused by name
 //! in the suite's table of [`Excuse`]s.
 
+mod c;
 mod cli_mt;
 mod java;
 mod kazoo;
@@ -29,6 +30,7 @@ use std::time::Instant;
 
 /// Every suite there is, in the order they run.
 const SUITES: &[Suite] = &[
+    Suite { name: "c", about: "the C client's library, what its shell cannot do", run: c::run, excuses: &[] },
     Suite { name: "cli_mt", about: "the C client's shell, two of them", run: cli_mt::run, excuses: &[] },
     Suite {
         name: "rust",
