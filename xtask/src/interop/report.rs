@@ -74,6 +74,12 @@ impl Report {
         }
     }
 
+    /// Tests that pass although `excuses` know them.
+    pub(crate) fn needless<'a>(&'a self, excuses: &'a [Excuse]) -> impl Iterator<Item = &'a str> {
+        let known = |test: &&String| excuses.iter().any(|excuse| excuse.covers(test));
+        self.passed.iter().filter(known).map(String::as_str)
+    }
+
     /// Did tests run, and did none fail?
     pub(crate) fn is_good(&self) -> bool {
         self.failed.is_empty() && !self.passed.is_empty()
@@ -116,10 +122,12 @@ mod tests {
         let mut report =
             Report::from_lines("noise\nPASS a::b\nFAIL tls one: no port\nFAIL c: d: e\nSKIP f: later\n");
         assert_eq!(report.passed, ["a::b"]);
-        report.excuse(&[
+        let excuses = [
             Excuse { test: "tls*", reason: "there is no TLS yet" },
             Excuse { test: "a::b", reason: "an excuse does not touch what passes" },
-        ]);
+        ];
+        report.excuse(&excuses);
+        assert!(report.needless(&excuses).eq(["a::b"]));
         assert_eq!(report.excused, [("tls one".to_owned(), "there is no TLS yet".to_owned())]);
         assert_eq!(report.failed, [("c".to_owned(), "d: e".to_owned())]);
         assert_eq!(report.skipped, [("f".to_owned(), "later".to_owned())]);
