@@ -25,7 +25,7 @@ def pytest_configure(config):
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     first = PORTS_FIRST + PORTS_EACH * int(worker.removeprefix("gw"))
     os.environ["ZOOKEEPER_PORT_OFFSET"] = str(free_block(first))
-    os.environ["ZOOKEEPER_CLUSTER_SIZE"] = "1"
+    os.environ.setdefault("ZOOKEEPER_CLUSTER_SIZE", "1")
     os.environ["ZOOKEEPER_VERSION"] = "3.9.5"
     os.environ["ZOOKEEPER_CLASSPATH"] = os.environ.get("HEADKEEPER_CLASSPATH", "unused")
     if "HEADKEEPER_BINARY" in os.environ:
