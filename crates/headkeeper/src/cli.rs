@@ -2,7 +2,6 @@
 
 use crate::bench::BenchArgs;
 use crate::config::ConfigArgs;
-use crate::help::HelpArgs;
 use crate::log::LogArgs;
 use crate::serve::ServeArgs;
 use crate::shell::ShellArgs;
@@ -14,7 +13,6 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "headkeeper",
     version,
-    disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     after_help = "\
 Without a command: a server for this machine only, on 127.0.0.1:2181, with its data in
@@ -52,8 +50,6 @@ pub enum Command {
     Log(LogArgs),
     /// Read and compare snapshots
     Snapshot(SnapshotArgs),
-    /// Tell more about a command, or about configuration keys: help config tickTime
-    Help(HelpArgs),
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
 }
 
 /// The texts of the keys that are meant; of all without any.
-pub fn explain(names: &[String]) -> ExitCode {
+fn explain(names: &[String]) -> ExitCode {
     if names.is_empty() {
         return print(&document::help());
     }
@@ -85,7 +85,7 @@ fn check(file: &Path, properties: &[String]) -> ExitCode {
 }
 
 /// Prints a long text; a reader that has seen enough is no failure.
-pub fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,

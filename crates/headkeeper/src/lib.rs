@@ -4,7 +4,6 @@ mod base64;
 mod bench;
 mod cli;
 mod config;
-mod help;
 pub mod inputs;
 mod log;
 mod offline;
@@ -15,11 +14,12 @@ mod time;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Does what the command line says; the exit code is the program's.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    match Cli::parse_from(arguments()).command {
         None => serve::local(),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Config(args)) => config::run(&args),
@@ -27,6 +27,14 @@ pub fn run() -> ExitCode {
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Log(args)) => log::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
-        Some(Command::Help(args)) => help::run(&args),
     }
+}
+
+/// `help config` explains configuration keys, as `config` does.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.iter().skip(1).map(|argument| argument.to_str()).take(2).eq([Some("help"), Some("config")]) {
+        arguments.remove(1);
+    }
+    arguments
 }

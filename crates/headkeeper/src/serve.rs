@@ -9,6 +9,14 @@ use std::process::ExitCode;
 
 /// How to run a server.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Signals: SIGTERM, SIGINT and SIGHUP stop the server once everything acknowledged is on disk; sessions
+stay alive for clients that come back in time. A second signal ends the process at once.
+
+Exit code: 0 stopped as asked, 1 data that cannot be loaded or a port that cannot be had, 2 wrong
+arguments or configuration, 3 data directories, 10 a disk that failed while serving.
+
+The log goes to standard error. `headkeeper config --check zoo.cfg` tells what a start would say.")]
 pub struct ServeArgs {
     /// A configuration file (zoo.cfg), or: a port, a data directory, and if wanted tickTime and maxClientCnxns
     #[arg(value_name = "CONFIG | PORT DATADIR [TICKTIME] [MAXCNXNS]", required = true, num_args = 1..=4)]

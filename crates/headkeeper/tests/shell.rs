@@ -146,6 +146,50 @@ fn a_script_runs_in_one_session_and_ends_with_its_last_code() {
 }
 
 #[test]
+fn an_unknown_command_in_a_script_is_named() {
+    let world = World::new();
+    let mut shell = Command::new(env!("CARGO_BIN_EXE_headkeeper"))
+        .args(["shell", "-s", &world.address])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    shell.stdin.take().expect("a pipe").write_all(b"creat /a\nbogus\n").expect("written");
+    let output = shell.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.starts_with("Command not found: creat\n  (did you mean `create`"), "{text}");
+    assert!(text.contains("Command not found: bogus\n  (`help` lists the commands)\n"), "{text}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// `watch … | head -1`: the second event finds nobody, and that is the end.
+#[test]
+fn watch_ends_when_nobody_reads_any_more() {
+    let world = World::new();
+    let mut watching = Command::new(env!("CARGO_BIN_EXE_headkeeper"))
+        .args(["shell", "-s", &world.address, "watch", "/", "--mode", "recursive"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(watching.stdout.take().expect("a pipe"));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let mut n = 0;
+    // Until the watch is there nothing is seen.
+    let reader = std::thread::spawn(move || {
+        std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
+        line
+    });
+    while watching.try_wait().expect("a child").is_none() {
+        assert!(std::time::Instant::now() < deadline, "still watching");
+        world.ok(&["create", &format!("/n{n}")]);
+        n += 1;
+    }
+    assert!(reader.join().expect("a reader").starts_with("watch: NodeCreated /n"));
+    assert!(watching.wait().expect("a child").success());
+}
+
+#[test]
 fn watch_prints_events_as_they_come() {
     let world = World::new();
     let watching = Command::new(env!("CARGO_BIN_EXE_headkeeper"))

@@ -245,8 +245,31 @@ fn listen(config: &Config) -> Result<Option<Listener>, StartError> {
                 log::info!("binding to port {}", java_address(listener.address()));
                 return Ok(Some(listener));
             }
-            Err(e) => last.push(format!("{address}: {e}")),
+            Err(e) => {
+                let advice = advice(address, e.kind()).unwrap_or_default();
+                last.push(format!("{address}: {e}{advice}"));
+            }
         }
     }
     Err(failure(1, format!("cannot listen on the client port, {}", last.join("; "))))
+}
+
+/// What to do about a port that cannot be had.
+fn advice(address: SocketAddr, kind: io::ErrorKind) -> Option<String> {
+    let port = address.port();
+    Some(match kind {
+        io::ErrorKind::AddrInUse => format!(
+            ". Another server is there (`ss -ltnp 'sport = :{port}'` shows which): stop it, or choose another clientPort, \
+             as in `headkeeper serve {} DATADIR`",
+            port.wrapping_add(1).max(1024)
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            ". clientPortAddress is no address of this machine (`ip address` shows those it has)".to_owned()
+        }
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            ". Ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher clientPort"
+                .to_owned()
+        }
+        _ => return None,
+    })
 }

@@ -29,13 +29,21 @@ impl Output {
 
     /// Prints it on stdout. A reader that went away is not our trouble.
     pub fn print(&self, json: bool) {
+        let _ = self.try_print(json);
+    }
+
+    /// Prints it on stdout.
+    ///
+    /// # Errors
+    /// When nobody reads there any more.
+    pub fn try_print(&self, json: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let _ = match (json, &self.json) {
-            (true, Value::Null) => Ok(()),
-            (true, value) => writeln!(out, "{value}"),
-            (false, _) => out.write_all(&self.text),
-        };
-        let _ = out.flush();
+        match (json, &self.json) {
+            (true, Value::Null) => {}
+            (true, value) => writeln!(out, "{value}")?,
+            (false, _) => out.write_all(&self.text)?,
+        }
+        out.flush()
     }
 }
 

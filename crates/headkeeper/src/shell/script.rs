@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::target::Target;
 use super::{ShellArgs, dispatch, finish, watch, words};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::io::BufRead;
 
 /// Runs line after line, all in one session; the exit code is the last command's.
@@ -49,5 +50,18 @@ pub fn run(args: &ShellArgs) -> u8 {
 /// A line as a command, or what to print instead.
 pub fn parse(line: &str) -> Result<Line, String> {
     let words = words::split(line).map_err(|e| format!("{e}\n"))?;
-    Line::try_parse_from(words).map_err(|e| e.render().to_string())
+    Line::try_parse_from(words).map_err(|e| match (e.kind(), e.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) => {
+            // The last one is the nearest.
+            let meant = match e.get(ContextKind::SuggestedSubcommand) {
+                Some(ContextValue::Strings(near)) => {
+                    near.last().map(|near| format!("did you mean `{near}`? "))
+                }
+                _ => None,
+            };
+            let meant = meant.unwrap_or_default();
+            format!("Command not found: {name}\n  ({meant}`help` lists the commands)\n")
+        }
+        _ => e.render().to_string(),
+    })
 }

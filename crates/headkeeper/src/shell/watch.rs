@@ -75,7 +75,10 @@ pub fn follow(
         match event {
             Ok(event) => {
                 let is_watch = matches!(event, SessionEvent::Watch(_));
-                show(&event, target.chroot()).print(json);
+                if show(&event, target.chroot()).try_print(json).is_err() {
+                    // As in `… | head -1`: who listened has heard enough.
+                    return Ok(());
+                }
                 if is_watch {
                     left = left.map(|n| n - 1);
                 }

@@ -7,7 +7,7 @@ use super::members::{HostPort, Members};
 use super::numbers::parse_decimal;
 use super::properties;
 use super::table;
-use super::{Config, Origin};
+use super::{Config, Origin, VERSION_DIR};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// What [`Config::parse`] refuses, or a file that is missing or cannot be read.
 pub fn load(path: &Path, flags: &[(String, String)]) -> Result<(Config, Vec<Notice>), ConfigError> {
     let file = path.display().to_string();
-    let mut notices = Vec::new();
+    let mut notices = vec![Notice::info(format!("Reading configuration from: {file}"))];
     if path.is_relative() && !path.starts_with("./") {
         notices.push(Notice::warn(format!("{file} is relative. Prepend ./ to indicate that you're sure!")));
     }
@@ -235,6 +235,7 @@ impl std::error::Error for DirectoryError {}
 /// They are missing and must not or cannot be made, cannot be written, or one holds the other's files.
 pub fn prepare_directories(config: &Config) -> Result<(), DirectoryError> {
     let (log, snap) = (config.log_version_dir(), config.snap_version_dir());
+    refuse_version_dir(&config.data_dir)?;
     let autocreate = config.storage.datadir_autocreate;
     prepare(&log, "data", autocreate)?;
     prepare(&snap, "snap", autocreate)?;
@@ -255,13 +256,38 @@ fn prepare(directory: &PathBuf, what: &str, autocreate: bool) -> Result<(), Dire
                  (zookeeper.datadir.autocreate is false). Please create this directory manually."
             )));
         }
-        fs::create_dir_all(directory)
-            .map_err(|error| DirectoryError(format!("Unable to create {what} directory {shown}: {error}")))?;
+        fs::create_dir_all(directory).map_err(|error| {
+            DirectoryError(format!("Unable to create {what} directory {shown}: {error}. {ADVICE}"))
+        })?;
     }
     // Permission bits say little about who may write; trying says it all.
     let trial = directory.join(".writable");
     let tried = File::create(&trial).and_then(|_| fs::remove_file(&trial));
-    tried.map_err(|error| DirectoryError(format!("Cannot write to {what} directory {shown}: {error}")))
+    tried.map_err(|error| {
+        DirectoryError(format!("Cannot write to {what} directory {shown}: {error}. {ADVICE}"))
+    })
+}
+
+const ADVICE: &str = "Choose another dataDir or dataLogDir, or let the user that runs the server write there";
+
+/// A `dataDir` that names `version-2` itself would start an empty server beside the data.
+fn refuse_version_dir(data: &Path) -> Result<(), DirectoryError> {
+    if data.join(VERSION_DIR).exists() {
+        return Ok(());
+    }
+    let Ok(entries) = fs::read_dir(data) else { return Ok(()) };
+    let is_snapshot = |name: &str| {
+        let zxid = name.strip_prefix("snapshot.").map(|rest| rest.split('.').next().unwrap_or_default());
+        zxid.is_some_and(|zxid| u64::from_str_radix(zxid, 16).is_ok())
+    };
+    match entries.flatten().find(|entry| is_snapshot(&entry.file_name().to_string_lossy())) {
+        Some(found) => Err(DirectoryError(format!(
+            "{} is in dataDir itself, where {VERSION_DIR} with the data should be: set dataDir to the directory above, or \
+             move the files of an old data directory into {VERSION_DIR}",
+            found.path().display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn refuse_files(directory: &Path, prefix: &str, message: &str) -> Result<(), DirectoryError> {

@@ -33,6 +33,9 @@ pub use settings::{
 
 use std::path::{Path, PathBuf};
 
+/// Where Apache has kept its files since 3.0, below `dataDir` and `dataLogDir`.
+const VERSION_DIR: &str = "version-2";
+
 /// Everything a server was told. All fields have Apache's defaults until somebody sets them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Config {
@@ -139,11 +142,11 @@ impl Config {
 
     /// `<dataDir>/version-2`: snapshots and epoch files.
     pub fn snap_version_dir(&self) -> PathBuf {
-        self.data_dir.join("version-2")
+        self.data_dir.join(VERSION_DIR)
     }
 
     /// `<dataLogDir>/version-2`: transaction logs.
     pub fn log_version_dir(&self) -> PathBuf {
-        self.log_dir().join("version-2")
+        self.log_dir().join(VERSION_DIR)
     }
 }

@@ -742,6 +742,22 @@ fn directories_are_made_and_checked() {
 }
 
 #[test]
+fn a_data_dir_that_is_the_version_dir_is_refused() {
+    let dir = scratch("version");
+    std::fs::write(dir.join("snapshot.1f.gz"), "").unwrap();
+    let config = Config { data_dir: dir.clone(), ..Config::default() };
+    let text = load::prepare_directories(&config).unwrap_err().to_string();
+    assert!(
+        text.contains("/snapshot.1f.gz is in dataDir itself") && text.contains("the directory above"),
+        "{text}"
+    );
+    std::fs::rename(dir.join("snapshot.1f.gz"), dir.join("snapshot.txt")).unwrap();
+    load::prepare_directories(&config).unwrap();
+    std::fs::write(dir.join("snapshot.1"), "").unwrap();
+    load::prepare_directories(&config).expect("version-2 is there by now");
+}
+
+#[test]
 fn the_configuration_md_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let wanted = document::markdown();

@@ -124,10 +124,11 @@ impl FileDisk {
         if is_log && took > threshold {
             self.config.counters.slow_syncs.fetch_add(1, Ordering::Relaxed);
             self.slow_sync = Some(format!(
-                "fsync-ing the write ahead log in SyncThread took {}ms, more than fsync.warningthresholdms={}: writes wait for it. {} has {bytes} bytes",
+                "fsync-ing the write ahead log in SyncThread:0 took {}ms which will adversely effect operation latency. \
+                 File size is {bytes} bytes: {} (fsync.warningthresholdms={})",
                 took.as_millis(),
-                threshold.as_millis(),
                 self.path(file),
+                threshold.as_millis(),
             ));
         }
         Ok(())
