@@ -12,6 +12,9 @@ const ASK_AGAIN_MIN_US: u64 = 200_000;
 /// Apache goes to 60 s and never starts over within an election; after a long partition that costs minutes.
 const ASK_AGAIN_MAX_US: u64 = 3_200_000;
 
+/// How long a vote that came too early is remembered, in µs.
+const REMEMBERED_US: u64 = 1_000_000;
+
 /// What the election wants done.
 #[derive(Debug, Default)]
 pub struct Elections {
@@ -68,6 +71,8 @@ struct Round {
     settled: BTreeMap<ServerId, Ballot>,
     /// Voters whose election port does not answer.
     unreachable: BTreeSet<ServerId>,
+    /// Voters who were asked again because their connection broke, since everyone was asked last.
+    asked_again: BTreeSet<ServerId>,
     ask_again_us: u64,
     ask_again_at_us: u64,
     finalize_at_us: Option<u64>,
@@ -75,8 +80,8 @@ struct Round {
 
 #[derive(Debug)]
 enum Phase {
-    /// Between roles: there is nothing to say, and what is heard waits for the next round, the newest of each voter.
-    Idle(BTreeMap<ServerId, Notification>),
+    /// Between roles: there is nothing to say.
+    Idle,
     Looking(Round),
     Settled {
         state: ServerState,
@@ -94,6 +99,9 @@ pub struct Election {
     config_text: String,
     observer: bool,
     clock: i64,
+    /// Votes for the next round that came while this server was not looking. Often another server notices a moment earlier that the
+    /// leader is gone, and it says what it has to say only once.
+    heard: BTreeMap<ServerId, (u64, Notification)>,
     phase: Phase,
 }
 
@@ -101,7 +109,7 @@ impl Election {
     /// A server that has not looked yet. `config_text` is its committed configuration in canonical form; `observer`: it is
     /// configured not to vote.
     pub fn new(me: ServerId, quorums: Quorums, config_text: String, observer: bool) -> Election {
-        Election { me, quorums, config_text, observer, clock: 0, phase: Phase::Idle(BTreeMap::new()) }
+        Election { me, quorums, config_text, observer, clock: 0, heard: BTreeMap::new(), phase: Phase::Idle }
     }
 
     /// The number of the current round.
@@ -131,16 +139,17 @@ impl Election {
             received: BTreeMap::new(),
             settled: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            asked_again: BTreeSet::new(),
             ask_again_us: ASK_AGAIN_MIN_US,
             ask_again_at_us: now_us + ASK_AGAIN_MIN_US,
             finalize_at_us: None,
         };
-        let before = std::mem::replace(&mut self.phase, Phase::Looking(round));
+        self.phase = Phase::Looking(round);
         self.announce(out);
         self.count(now_us, out);
-        if let Phase::Idle(heard) = before {
-            for (from, notification) in &heard {
-                self.receive(now_us, *from, notification, out);
+        for (from, (at_us, notification)) in std::mem::take(&mut self.heard) {
+            if now_us - at_us <= REMEMBERED_US {
+                self.receive(now_us, from, &notification, out);
             }
         }
         self.set_wake(out);
@@ -148,7 +157,19 @@ impl Election {
 
     /// A role has ended and the next round has to wait for the disk: until then nobody is told of the old leader.
     pub fn stop(&mut self) {
-        self.phase = Phase::Idle(BTreeMap::new());
+        self.phase = Phase::Idle;
+    }
+
+    /// The connection to a server broke. What it was asked is asked again, once: it answers on a new connection, or turns out to
+    /// be gone.
+    pub fn connection_lost(&mut self, server: ServerId, out: &mut Elections) {
+        if let Phase::Looking(round) = &mut self.phase
+            && self.quorums.is_voter(server)
+            && round.asked_again.insert(server)
+        {
+            out.sends.extend(self.notification().map(|n| (server, n)));
+        }
+        self.set_wake(out);
     }
 
     /// A voter cannot be reached: nobody needs to wait for its better vote.
@@ -178,10 +199,9 @@ impl Election {
             round.unreachable.remove(&from);
         }
         match &mut self.phase {
-            Phase::Idle(heard) => {
-                heard.insert(from, n.clone());
-            }
+            Phase::Idle => self.remember(now_us, from, n),
             Phase::Settled { .. } => {
+                self.remember(now_us, from, n);
                 if n.state == ServerState::Looking {
                     out.sends.extend(self.notification().map(|n| (from, n)));
                 }
@@ -198,6 +218,14 @@ impl Election {
         self.set_wake(out);
     }
 
+    /// Keeps a vote of a round that this server has not begun; what settled servers say now is old by then.
+    fn remember(&mut self, now_us: u64, from: ServerId, n: &Notification) {
+        self.heard.remove(&from);
+        if n.state == ServerState::Looking && n.election_epoch > self.clock {
+            self.heard.insert(from, (now_us, n.clone()));
+        }
+    }
+
     /// Lets time pass.
     pub fn tick(&mut self, now_us: u64, out: &mut Elections) {
         let Phase::Looking(round) = &mut self.phase else { return };
@@ -209,6 +237,7 @@ impl Election {
         if round.finalize_at_us.is_none() && round.ask_again_at_us <= now_us {
             round.ask_again_us = (round.ask_again_us * 2).min(ASK_AGAIN_MAX_US);
             round.ask_again_at_us = now_us + round.ask_again_us;
+            round.asked_again.clear();
             self.announce(out);
         }
         self.set_wake(out);
@@ -321,7 +350,7 @@ impl Election {
 
     fn own_ballot(&self) -> Ballot {
         let vote = match &self.phase {
-            Phase::Idle(_) => Vote::NOBODY,
+            Phase::Idle => Vote::NOBODY,
             Phase::Looking(round) => round.proposal,
             Phase::Settled { vote, .. } => *vote,
         };
@@ -362,7 +391,7 @@ impl Election {
 
     fn notification(&self) -> Option<Notification> {
         let (state, vote, election_epoch) = match &self.phase {
-            Phase::Idle(_) => return None,
+            Phase::Idle => return None,
             Phase::Looking(round) => (ServerState::Looking, round.proposal, self.clock),
             Phase::Settled { state, vote, election_epoch } => (*state, *vote, *election_epoch),
         };
@@ -380,7 +409,7 @@ impl Election {
     fn set_wake(&self, out: &mut Elections) {
         out.wake_at_us = match &self.phase {
             Phase::Looking(round) => Some(round.finalize_at_us.unwrap_or(round.ask_again_at_us)),
-            Phase::Idle(_) | Phase::Settled { .. } => None,
+            Phase::Idle | Phase::Settled { .. } => None,
         };
     }
 }

@@ -71,6 +71,7 @@ pub use io::{
     ConnId, Dial, DialId, DiskState, Event, Input, LogSlice, Outputs, Port, Read, RoleChange, ToLeader,
     ToLearner,
 };
+pub use leader::LearnerView;
 pub use peer::Peer;
 pub use promise::{DiskAction, DiskOutcome, DiskPlan, Ticket};
 pub use quorum::{QuorumRule, Quorums};

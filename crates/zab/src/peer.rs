@@ -3,7 +3,7 @@
 use crate::context::{Context, Dials, Leave, Start};
 use crate::election::{Election, Elections};
 use crate::io::{ConnId, DiskState, Event, Input, Outputs, Port, RoleChange};
-use crate::leader::Leader;
+use crate::leader::{Leader, LearnerView};
 use crate::learner::Learner;
 use crate::promise::{DiskAction, DiskOutcome, DiskQueue, Ticket};
 use crate::settings::{PeerConfig, Settings};
@@ -122,6 +122,23 @@ impl Peer {
         }
     }
 
+    /// The leader this server leads or learns from; it may not be established yet.
+    pub fn leader(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Leading(_) => Some(self.settings.me()),
+            Role::Learning(learner) => Some(learner.leader()),
+            _ => None,
+        }
+    }
+
+    /// Those who learn from this server.
+    pub fn learners(&self) -> Vec<LearnerView> {
+        match &self.role {
+            Role::Leading(leader) => leader.learners().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn disk_done(&mut self, ticket: Ticket, outcome: DiskOutcome, out: &mut Outputs) {
         match outcome {
             DiskOutcome::Failed(why) => {
@@ -180,6 +197,12 @@ impl Peer {
         let mut ctx = context!(self, out);
         if self.mesh.owns(conn) {
             for (from, notification) in self.mesh.received(conn, bytes, &mut ctx) {
+                let elsewhere = notification.state == ServerState::Looking
+                    && notification.leader != self.settings.me().0
+                    && self.settings.quorums.is_voter(from);
+                if let (Role::Leading(leader), true) = (&mut self.role, elsewhere) {
+                    leader.looks_elsewhere(from);
+                }
                 self.elect(out, |election, now_us, todo| election.receive(now_us, from, &notification, todo));
             }
             return;
@@ -201,7 +224,9 @@ impl Peer {
     }
 
     fn closed(&mut self, conn: ConnId, out: &mut Outputs) {
-        self.mesh.closed(conn);
+        if let Some(server) = self.mesh.closed(conn) {
+            self.elect(out, |election, _, todo| election.connection_lost(server, todo));
+        }
         let mut ctx = context!(self, out);
         match &mut self.role {
             Role::Leading(leader) => leader.closed(conn, &mut ctx),

@@ -170,6 +170,35 @@ mod tests {
         }
     }
 
+    /// The same for any groups and weights: without it two leaders could both have a quorum.
+    #[test]
+    fn any_two_quorums_meet_whatever_the_groups_and_weights() {
+        let mut random = 7_u64;
+        let mut below = |n: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % n
+        };
+        let mut met = 0;
+        for _ in 0..300 {
+            let mut groups: BTreeMap<i64, BTreeSet<ServerId>> = BTreeMap::new();
+            let mut weights = BTreeMap::new();
+            for id in 1..=7 {
+                groups.entry(below(4) as i64).or_default().insert(ServerId(id));
+                if below(2) == 0 {
+                    weights.insert(ServerId(id), below(4) as i64);
+                }
+            }
+            let rule = QuorumRule::Hierarchical { groups, weights };
+            let quorums: Vec<_> = subsets(7).filter(|set| rule.contains_quorum(set)).collect();
+            for a in &quorums {
+                let others = quorums.iter().filter(|b| a.is_disjoint(b));
+                assert_eq!(others.count(), 0, "{rule:?}: {a:?}");
+            }
+            met += quorums.len();
+        }
+        assert!(met > 3000, "there were quorums: {met}");
+    }
+
     #[test]
     fn during_a_reconfiguration_both_rules_must_agree() {
         let both = Quorums { committed: majority(&[1, 2, 3]), last_seen: Some(majority(&[3, 4, 5])) };

@@ -112,12 +112,11 @@ impl Mesh {
         }
     }
 
-    pub(crate) fn closed(&mut self, conn: ConnId) {
-        if let Some(Conn::Known { server, .. }) = self.conns.remove(&conn)
-            && let Some(link) = self.links.get_mut(&server)
-        {
-            link.conn.take_if(|current| *current == conn);
-        }
+    /// A connection is gone; names the server if it was the one to it.
+    pub(crate) fn closed(&mut self, conn: ConnId) -> Option<ServerId> {
+        let Some(Conn::Known { server, .. }) = self.conns.remove(&conn) else { return None };
+        let link = self.links.get_mut(&server)?;
+        link.conn.take_if(|current| *current == conn).map(|_| server)
     }
 
     /// Bytes of a connection; returns the notifications they complete.

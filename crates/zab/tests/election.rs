@@ -123,6 +123,43 @@ fn two_of_three_wait_a_little_for_the_third() {
     assert_eq!(world.decisions[&ServerId(2)].0, 200_000);
 }
 
+/// A killed leader's port answers at once that nobody is there: that is worth 200 ms.
+#[test]
+fn nobody_waits_for_a_voter_that_cannot_be_reached() {
+    let mut world = World::new(&[(Zxid(0), 0); 3]);
+    world.cut_off.insert(ServerId(3));
+    (1..=2).for_each(|id| world.look(id));
+    world.deliver(false);
+    assert_eq!(world.leader_of(1), None);
+    for id in [1, 2] {
+        world.act(ServerId(id), |election, now, out| election.unreachable(now, ServerId(3), out));
+    }
+    world.run(10_000_000, false);
+    assert_eq!((world.leader_of(1), world.leader_of(2)), (Some(2), Some(2)));
+    assert_eq!(world.decisions[&ServerId(2)].0, 0);
+}
+
+/// It counts again as soon as it is heard.
+#[test]
+fn a_voter_that_comes_back_is_waited_for() {
+    let mut world = World::new(&[(Zxid(0), 0), (Zxid(0), 0), (zxid(1, 1), 1)]);
+    world.look(1);
+    world.act(ServerId(1), |election, now, out| election.unreachable(now, ServerId(3), out));
+    [3, 2].into_iter().for_each(|id| world.look(id));
+    world.run(10_000_000, false);
+    assert_eq!(world.leader_of(1), Some(3));
+}
+
+#[test]
+fn votes_that_come_between_two_rounds_are_kept() {
+    let mut world = World::new(&[(Zxid(0), 0); 3]);
+    (1..=2).for_each(|id| world.look(id));
+    world.deliver(false);
+    world.look(3);
+    world.run(0, false);
+    assert_eq!(world.leader_of(3), Some(3), "servers 1 and 2 had voted before server 3 began to look");
+}
+
 #[test]
 fn one_of_three_decides_nothing() {
     let mut world = World::new(&[(Zxid(0), 0); 3]);

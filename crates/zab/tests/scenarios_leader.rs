@@ -424,6 +424,26 @@ fn a_leader_without_a_quorum_steps_down() {
 }
 
 #[test]
+fn zookeeper_3109_a_leader_whose_voters_changed_their_minds_does_not_wait_for_them() {
+    let mut machine = elected();
+    for (conn, leader) in [(ConnId(1), 2), (ConnId(2), 2)] {
+        machine.vote(conn, wire::ServerState::Looking, leader, z(1, 5), 1);
+    }
+    machine.now += 249_999;
+    machine.step(Input::Tick);
+    assert_eq!(machine.peer.state(), wire::ServerState::Leading, "they may still come");
+    machine.now += 1;
+    machine.step(Input::Tick);
+    assert_eq!(machine.peer.state(), wire::ServerState::Looking);
+
+    let mut machine = elected();
+    machine.vote(ConnId(1), wire::ServerState::Looking, 2, z(1, 5), 1);
+    machine.now += 500_000;
+    machine.step(Input::Tick);
+    assert_eq!(machine.peer.state(), wire::ServerState::Leading, "one is not enough to desert it");
+}
+
+#[test]
 fn a_follower_that_answers_pings_but_logs_nothing_is_dropped() {
     let mut machine = established();
     join(&mut machine, TWO, z(1, 5));

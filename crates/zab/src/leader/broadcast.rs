@@ -101,3 +101,32 @@ impl Broadcast {
         self.half_tick_at_us
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Dials;
+    use crate::io::Outputs;
+    use crate::promise::DiskQueue;
+    use crate::settings::Settings;
+    use crate::{DiskState, Ensemble, PeerConfig};
+
+    /// ZOOKEEPER-1277: the counter never runs over into the epoch.
+    #[test]
+    fn zookeeper_1277_the_last_counter_is_not_given_out() {
+        let settings = Settings::new(PeerConfig::new(ServerId(1), Ensemble::default()));
+        let (mut disk, mut dials, mut out) = (DiskQueue::default(), Dials::default(), Outputs::default());
+        let ctx =
+            Context { now_us: 0, settings: &settings, disk: &mut disk, dials: &mut dials, out: &mut out };
+        let next = |counter| {
+            let last_zxid = Zxid::from_parts(7, counter);
+            let state =
+                DiskState { last_zxid, accepted_epoch: Epoch(7), current_epoch: Epoch(7), recent: vec![] };
+            let history = History::new(vec![], last_zxid, settings.config.window);
+            Broadcast::new(Epoch(7), Durable::recovered(&state), &ctx).next_zxid(&history)
+        };
+        assert_eq!(next(0), Some(Zxid::from_parts(7, 1)));
+        assert_eq!(next(u32::MAX - 2), Some(Zxid::from_parts(7, u32::MAX - 1)));
+        assert_eq!(next(u32::MAX - 1), None);
+    }
+}

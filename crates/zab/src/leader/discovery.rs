@@ -19,6 +19,9 @@ pub(crate) struct Discovery {
     /// From the moment a quorum is connected the epoch is fixed.
     accepted: Option<Promise<Accepted>>,
     acks: BTreeSet<ServerId>,
+    /// Voters that look for another leader.
+    disloyal: BTreeSet<ServerId>,
+    started_us: u64,
     deadline_us: u64,
 }
 
@@ -36,6 +39,8 @@ impl Discovery {
             connected: BTreeSet::new(),
             accepted: None,
             acks: BTreeSet::new(),
+            disloyal: BTreeSet::new(),
+            started_us: ctx.now_us,
             deadline_us: ctx.now_us + ctx.settings.init_us,
         };
         discovery.connect(ctx.settings.me(), true, accepted, ctx)?;
@@ -57,6 +62,7 @@ impl Discovery {
         self.epoch = self.epoch.max(above);
         if votes {
             self.connected.insert(server);
+            self.disloyal.remove(&server);
         }
         if ctx.settings.epoch_rule().contains_quorum(&self.connected) {
             self.accepted = Some(write_accepted_epoch(self.epoch, ctx.disk, ctx.out));
@@ -111,6 +117,30 @@ impl Discovery {
     pub(crate) fn finish(self, ctx: &mut Context<'_>) -> Synchronisation {
         let current = write_current_epoch(self.history, self.epoch, ctx.disk, ctx.out);
         Synchronisation::new(self.epoch, self.history, current, ctx)
+    }
+
+    /// A voter votes for somebody else.
+    pub(crate) fn looks_elsewhere(&mut self, server: ServerId) {
+        if !self.connected.contains(&server) {
+            self.disloyal.insert(server);
+        }
+    }
+
+    /// Has half a tick passed, and have too many of those who elected this server changed their minds (ZOOKEEPER-3109)?
+    /// Then waiting for them costs `initLimit` and leads nowhere.
+    pub(crate) fn is_deserted(&self, ctx: &Context<'_>) -> bool {
+        ctx.now_us >= self.patience_ends_us(ctx)
+            && !ctx.settings.epoch_rule().is_met_by(&|server| !self.disloyal.contains(&server))
+    }
+
+    fn patience_ends_us(&self, ctx: &Context<'_>) -> u64 {
+        self.started_us + ctx.settings.tick_us / 2
+    }
+
+    /// When something is due at the latest.
+    pub(crate) fn wake_at_us(&self, ctx: &Context<'_>) -> u64 {
+        let patience = self.patience_ends_us(ctx);
+        if ctx.now_us < patience { patience.min(self.deadline_us) } else { self.deadline_us }
     }
 
     pub(crate) fn deadline_us(&self) -> u64 {

@@ -25,6 +25,21 @@ use link::{Link, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{PacketType, Zxid};
 
+/// A learner as its leader sees it, for `mntr`, `cons` and the admin pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LearnerView {
+    /// Its connection.
+    pub conn: ConnId,
+    /// Who it is.
+    pub server: ServerId,
+    /// Does it get proposals (a follower), or what is committed (an observer)?
+    pub follower: bool,
+    /// Is it up to date? Otherwise it is being brought there.
+    pub live: bool,
+    /// The last transaction that was sent to it.
+    pub sent: Zxid,
+}
+
 #[derive(Debug)]
 pub(crate) struct Leader {
     phase: Phase,
@@ -70,6 +85,25 @@ impl Leader {
             Phase::Broadcast(broadcast) => Some(broadcast.epoch()),
             _ => None,
         }
+    }
+
+    /// A voter votes for somebody else.
+    pub(crate) fn looks_elsewhere(&mut self, server: ServerId) {
+        if let Phase::Discovery(discovery) = &mut self.phase {
+            discovery.looks_elsewhere(server);
+        }
+    }
+
+    /// Everyone who is connected, for those who ask.
+    pub(crate) fn learners(&self) -> impl Iterator<Item = LearnerView> {
+        let known = self.links.values().filter(|link| link.stage != Stage::Hello);
+        known.map(|link| LearnerView {
+            conn: link.conn,
+            server: link.server,
+            follower: link.kind == link::LearnerKind::Follower,
+            live: link.stage == Stage::Live,
+            sent: link.sent,
+        })
     }
 
     pub(crate) fn owns(&self, conn: ConnId) -> bool {
@@ -164,6 +198,9 @@ impl Leader {
         match &mut self.phase {
             Phase::Discovery(d) if ctx.now_us >= d.deadline_us() => {
                 return Err(Leave(format!("waited too long for {}", d.waits_for())));
+            }
+            Phase::Discovery(d) if d.is_deserted(ctx) => {
+                return Err(Leave("those who elected this server look for another leader".to_owned()));
             }
             Phase::Synchronisation(s) if ctx.now_us >= s.deadline_us() => {
                 return Err(Leave(format!("waited too long for {}", s.waits_for())));
@@ -361,7 +398,7 @@ impl Leader {
 
     fn set_wake(&self, ctx: &mut Context<'_>) {
         let phase = match &self.phase {
-            Phase::Discovery(discovery) => Some(discovery.deadline_us()),
+            Phase::Discovery(discovery) => Some(discovery.wake_at_us(ctx)),
             Phase::Synchronisation(synchronisation) => Some(synchronisation.deadline_us()),
             Phase::Broadcast(broadcast) => Some(broadcast.wake_at_us()),
             Phase::Between => None,

@@ -52,6 +52,10 @@ impl Learner {
         Ok(Learner { leader, follower, phase, inbox: Inbox::default(), paused: false, heard_us: ctx.now_us })
     }
 
+    pub(crate) fn leader(&self) -> ServerId {
+        self.leader
+    }
+
     /// The connection to the leader, if there is one.
     pub(crate) fn conn(&self) -> Option<ConnId> {
         match &self.phase {

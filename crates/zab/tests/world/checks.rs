@@ -49,10 +49,12 @@ impl Checks {
         }
     }
 
-    /// Z4 at the moment a server becomes useful: what it shows is a part of the one sequence.
-    pub fn up_to_date(&self, server: &Server, epoch: Epoch) {
+    /// Z4 at the moment a server becomes useful: what it shows is a part of the one sequence. It may be the first to show it.
+    pub fn up_to_date(&mut self, server: &Server, epoch: Epoch, voters: &[&Server]) {
         let shown = &server.tree;
-        assert!(shown.len() <= self.committed.len(), "server {} shows what is not committed", server.id);
+        for (at, txn) in shown.iter().enumerate().skip(self.committed.len()) {
+            self.delivered(server.id, at, txn, voters);
+        }
         assert_eq!(shown[..], self.committed[..shown.len()], "server {} shows another history", server.id);
         assert!(server.disk.current == epoch, "server {} is up to date without the epoch", server.id);
         assert!(Epoch::of(server.disk.last()) <= server.disk.current, "Z6 at server {}", server.id);

@@ -379,6 +379,7 @@ impl World {
     }
 
     fn news(&mut self, index: usize, news: News) {
+        let voters: Vec<&Server> = self.servers.iter().filter(|server| !server.observer).collect();
         match news {
             News::Deliver { txn, .. } => {
                 self.delivered += 1;
@@ -393,11 +394,11 @@ impl World {
             }
             News::Role(RoleChange::Leading { epoch }) => {
                 self.checks.established(&self.servers[index], epoch);
-                self.checks.up_to_date(&self.servers[index], epoch);
+                self.checks.up_to_date(&self.servers[index], epoch, &voters);
                 self.servers[index].serves = Some(index as i64 + 1);
             }
             News::Role(RoleChange::Following { leader, epoch } | RoleChange::Observing { leader, epoch }) => {
-                self.checks.up_to_date(&self.servers[index], epoch);
+                self.checks.up_to_date(&self.servers[index], epoch, &voters);
                 self.servers[index].serves = Some(leader.0);
             }
             News::Role(RoleChange::Looking { why }) => {
@@ -461,12 +462,13 @@ impl World {
     /// Does every server serve, under one leader, with everything applied everywhere?
     pub fn agrees(&self) -> bool {
         let leader = self.servers[0].serves;
+        let all = self.checks.committed.len();
+        let at_rest = |server: &Server| {
+            server.serves == leader && server.disk.pending.is_empty() && server.tree.len() == all
+        };
         leader.is_some()
-            && self.servers.iter().all(|server| {
-                server.serves == leader
-                    && server.tree == self.checks.committed
-                    && server.disk.pending.is_empty()
-            })
+            && self.servers.iter().all(at_rest)
+            && self.servers.iter().all(|server| server.tree == self.checks.committed)
     }
 
     pub fn state(&self, index: usize) -> Option<ServerState> {
