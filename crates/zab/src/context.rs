@@ -55,15 +55,18 @@ pub(crate) struct Start {
     pub(crate) accepted: Epoch,
     pub(crate) current: Epoch,
     pub(crate) recent: Vec<Txn>,
+    /// The one thing a role leaves to the next: an epoch that some voter has accepted, so that a new one goes above it.
+    pub(crate) epoch_floor: Epoch,
 }
 
 impl Start {
-    pub(crate) fn new(disk: DiskState) -> Start {
+    pub(crate) fn new(disk: DiskState, epoch_floor: Epoch) -> Start {
         Start {
             last: Durable::recovered(&disk),
             accepted: disk.accepted_epoch,
             current: disk.current_epoch,
             recent: disk.recent,
+            epoch_floor,
         }
     }
 

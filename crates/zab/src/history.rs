@@ -41,11 +41,11 @@ pub(crate) enum Next<'a> {
 
 impl History {
     /// What recovery found. The transactions are the leader's own history: they count as committed as soon as it is
-    /// established, and learners get all of them before.
-    pub(crate) fn new(recent: Vec<Txn>, last: Zxid, limits: WindowLimits) -> History {
-        let whole = recent.last().is_none_or(|txn| txn.zxid == last)
-            && recent.windows(2).all(|pair| follows(pair[0].zxid, pair[1].zxid));
-        assert!(whole, "the recent transactions end at {last} and have no hole");
+    /// established, and learners get all of them before. What stands before a hole is not believed.
+    pub(crate) fn new(mut recent: Vec<Txn>, last: Zxid, limits: WindowLimits) -> History {
+        assert!(recent.last().is_none_or(|txn| txn.zxid == last), "the recent transactions end at {last}");
+        let hole = recent.windows(2).rposition(|pair| !follows(pair[0].zxid, pair[1].zxid));
+        recent.drain(..hole.map_or(0, |at| at + 1));
         let floor = recent.is_empty().then_some(last);
         let committed_bytes = recent.iter().map(|txn| txn.bytes.len()).sum();
         History {
@@ -154,6 +154,13 @@ mod tests {
         assert_eq!(history.next(z(0, 9)), Next::OnDisk, "there may be a (1,1)");
         assert_eq!(history.next(z(1, 3)), Next::Committed(&txn(z(2, 1))));
         assert_eq!(history.next(z(2, 1)), Next::End);
+    }
+
+    #[test]
+    fn what_stands_before_a_hole_is_not_kept() {
+        let history = history(&[z(1, 1), z(1, 3), z(2, 1)], z(2, 1));
+        assert_eq!(history.committed_zxids(), [z(1, 3), z(2, 1)]);
+        assert_eq!(history.next(z(1, 1)), Next::OnDisk);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Peer {
     dials: Dials,
     election: Election,
     mesh: Mesh,
+    epoch_floor: Epoch,
     role: Role,
 }
 
@@ -61,6 +62,7 @@ impl Peer {
             dials: Dials::default(),
             election: Election::new(settings.me(), quorums, text, observer),
             mesh: Mesh::default(),
+            epoch_floor: Epoch::default(),
             role: Role::Between,
             settings,
         };
@@ -295,7 +297,7 @@ impl Peer {
             self.role = Role::Halted;
             return;
         }
-        let start = Start::new(disk);
+        let start = Start::new(disk, self.epoch_floor);
         let standing = start.standing();
         self.role = Role::Looking(start);
         self.elect(out, |election, now_us, todo| election.look(now_us, standing, todo));
@@ -331,7 +333,10 @@ impl Peer {
     fn leave(&mut self, Leave(why): Leave, out: &mut Outputs) {
         let mut ctx = context!(self, out);
         match std::mem::replace(&mut self.role, Role::Between) {
-            Role::Leading(leader) => leader.leave(&mut ctx),
+            Role::Leading(leader) => {
+                self.epoch_floor = leader.epoch_floor();
+                leader.leave(&mut ctx);
+            }
             Role::Learning(learner) => learner.leave(&mut ctx),
             _ => {}
         }

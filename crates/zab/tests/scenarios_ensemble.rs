@@ -206,6 +206,23 @@ fn a_killed_leader_is_replaced_in_less_than_100_ms() {
     assert!(worst < 100_000, "{worst} µs");
 }
 
+/// A server accepted an epoch that nobody led, and the others have gone on with a lower one. It may not follow that, and must not
+/// stay outside until the leader happens to fail.
+#[test]
+fn a_server_that_accepted_a_later_epoch_is_not_left_out() {
+    for ahead in [1, 5] {
+        let mut world = settled(ahead, 3, 0);
+        let leader = world.leader().expect("a leader");
+        let late = (leader + 1) % 3;
+        world.crash(late, false);
+        let accepted = zab::Epoch(world.servers[late].disk.accepted.0 + ahead as u32);
+        world.servers[late].disk.accepted = accepted;
+        world.start(late);
+        agree(&mut world);
+        assert!(world.servers[leader].disk.current >= accepted, "{ahead} ahead");
+    }
+}
+
 #[test]
 fn an_observer_comes_and_goes_without_a_trace() {
     let mut world = settled(5, 3, 1);

@@ -116,6 +116,18 @@ fn zookeeper_1343_the_new_epoch_is_above_every_epoch_that_was_accepted() {
 }
 
 #[test]
+fn a_server_with_a_damaged_epoch_file_uses_up_no_epochs() {
+    let mut machine = elected();
+    hello(&mut machine, TWO, PacketType::FollowerInfo, i32::MAX as u32);
+    assert!(machine.hung_up.contains(&TWO), "no epoch would be left");
+    let mut machine = established();
+    hello(&mut machine, TWO, PacketType::FollowerInfo, 5000);
+    assert!(machine.peer.next_zxid().is_some(), "that is no accident of elections");
+    hello(&mut machine, ConnId(202), PacketType::FollowerInfo, 3);
+    assert_eq!(machine.peer.next_zxid(), None, "this may be one: the leader goes above it");
+}
+
+#[test]
 fn zookeeper_1154_a_learner_ahead_of_its_leader_is_sent_away_while_the_epoch_is_open() {
     let mut machine = elected();
     hello(&mut machine, ONE, PacketType::FollowerInfo, 1);

@@ -12,6 +12,9 @@ use wire::{LearnerInfo, PacketType, Zxid};
 /// How much of the log is read to see where a learner's zxid stands.
 const FIRST_READ_BYTES: usize = 64 << 10;
 
+/// How many epochs without an established leader are believed.
+const EPOCH_LEAP_MAX: u32 = 1000;
+
 impl Leader {
     /// One packet of a learner.
     pub(super) fn take(
@@ -80,11 +83,30 @@ impl Leader {
         link.kind = if follower { LearnerKind::Follower } else { LearnerKind::Observer };
         link.enter(Stage::AwaitingEpoch, ctx.now_us);
         let votes = link.votes(ctx.settings);
-        if let Phase::Discovery(discovery) = &mut self.phase {
-            discovery.connect(server, votes, accepted, ctx)?;
+        if let Phase::Discovery(discovery) = &mut self.phase
+            && let Err(Leave(why)) = discovery.connect(server, votes, accepted, ctx)
+        {
+            self.refuse(conn, Refusal(why), ctx);
+            return Ok(());
+        }
+        if votes {
+            self.check_accepted(server, accepted)?;
         }
         self.tell_epoch(ctx);
         Ok(())
+    }
+
+    /// A voter that has accepted a later epoch may not follow this one. It would be left out until the next leader, so there is
+    /// a next leader: its epoch begins above. An epoch far above is no accident of elections, but a damaged file, and
+    /// no reason to do anything.
+    fn check_accepted(&mut self, server: ServerId, accepted: Epoch) -> Result<(), Leave> {
+        match self.fixed_epoch() {
+            Some(epoch) if accepted > epoch && accepted.0 - epoch.0 <= EPOCH_LEAP_MAX => {
+                self.epoch_floor = accepted;
+                Err(Leave(format!("server {server} has accepted epoch {accepted}, later than {epoch}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn ack_epoch(&mut self, conn: ConnId, last: Zxid, current: Option<Epoch>, ctx: &mut Context<'_>) {

@@ -80,6 +80,11 @@ impl Discovery {
         told
     }
 
+    /// The epoch, as soon as a quorum is connected.
+    pub(crate) fn fixed_epoch(&self) -> Option<Epoch> {
+        self.accepted.as_ref().map(|_| self.epoch)
+    }
+
     /// The epoch, as soon as it may be told.
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         self.accepted.as_ref().and_then(Promise::kept).map(|accepted| accepted.get().0)

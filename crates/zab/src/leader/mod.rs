@@ -47,6 +47,8 @@ pub(crate) struct Leader {
     history: History,
     /// Learners for whom the log turned out to have a hole.
     snapshot_only: BTreeSet<ServerId>,
+    /// The next epoch must be above this one.
+    epoch_floor: Epoch,
 }
 
 #[derive(Debug)]
@@ -60,14 +62,15 @@ enum Phase {
 
 impl Leader {
     pub(crate) fn new(start: Start, ctx: &mut Context<'_>) -> Result<Leader, Leave> {
-        let Start { last, accepted, current, recent } = start;
+        let Start { last, accepted, current, recent, epoch_floor } = start;
         ctx.out.quorum_port = Some(true);
-        let discovery = Discovery::new(accepted, current, last, ctx)?;
+        let discovery = Discovery::new(accepted.max(epoch_floor), current, last, ctx)?;
         Ok(Leader {
             phase: Phase::Discovery(discovery),
             links: BTreeMap::new(),
             history: History::new(recent, last.get(), ctx.settings.config.window),
             snapshot_only: BTreeSet::new(),
+            epoch_floor,
         })
     }
 
@@ -272,6 +275,19 @@ impl Leader {
             Phase::Broadcast(broadcast) => Some(broadcast.epoch()),
             Phase::Between => None,
         }
+    }
+
+    /// The epoch, as soon as it cannot change any more.
+    fn fixed_epoch(&self) -> Option<Epoch> {
+        match &self.phase {
+            Phase::Discovery(discovery) => discovery.fixed_epoch(),
+            _ => self.epoch(),
+        }
+    }
+
+    /// What the next leader here has to know of epochs.
+    pub(crate) fn epoch_floor(&self) -> Epoch {
+        self.epoch_floor
     }
 
     fn tell_epoch(&mut self, ctx: &mut Context<'_>) {
