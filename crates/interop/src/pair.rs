@@ -173,9 +173,7 @@ impl Pair {
     fn batch(&mut self, id: usize, conn: usize, frames: &[&Frame]) -> Result<(), Difference> {
         let (bytes, awaited) = self.encode(conn, frames);
         self.operations += frames.len() as u64;
-        // Now and then the bytes come in two pieces, anywhere.
-        let split = id.wrapping_mul(2_654_435_761) % (8 * bytes.len()).max(1);
-        self.send(conn, (&bytes, &bytes), Some(split).filter(|at| *at < bytes.len()));
+        self.send(conn, (&bytes, &bytes), split(id, bytes.len()));
         let outcome = (self.a.collect(conn, &awaited, None), self.b.collect(conn, &awaited, None));
         self.judge(id, conn, outcome, &awaited)?;
         match self.conn(conn).live {
@@ -299,7 +297,7 @@ impl Pair {
         let (behind, awaited) = self.encode(conn, glued);
         to_a.extend(&behind);
         to_b.extend(&behind);
-        self.send(conn, (&to_a, &to_b), None);
+        self.send(conn, (&to_a, &to_b), split(id, to_a.len().min(to_b.len())));
         let outcome = (self.a.collect(conn, &awaited, Some(id)), self.b.collect(conn, &awaited, Some(id)));
         self.judge(id, conn, outcome, &awaited)?;
         self.barrier_unless_control(id, conn)
@@ -494,6 +492,12 @@ impl Pair {
         self.b.forget_sessions(CONTROL_PLACE);
         Ok(())
     }
+}
+
+/// Now and then the bytes come in two pieces, anywhere.
+fn split(id: usize, length: usize) -> Option<usize> {
+    let at = id.wrapping_mul(2_654_435_761) % (8 * length).max(1);
+    Some(at).filter(|at| *at < length)
 }
 
 fn conn_of(act: &Act) -> Option<usize> {
