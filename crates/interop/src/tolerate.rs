@@ -32,7 +32,7 @@ tolerances! {
 /// How often each was needed.
 pub type Tolerated = BTreeMap<Tolerance, u64>;
 
-/// Why a frame is never sent in a comparison, if so: it ends an Apache server, or ours does on purpose something else, so
+/// Why a frame is never sent in a comparison, if so: the two do different things with it on purpose, so
 /// that the trees would part. The story tests look at these one by one.
 pub fn unsent(frame: &Frame) -> Option<&'static str> {
     if frame.op == OpCode::CreateSession.code() {
@@ -42,7 +42,7 @@ pub fn unsent(frame: &Frame) -> Option<&'static str> {
     }
     if frame.op == OpCode::DeleteContainer.code() {
         return Some(
-            "deleteContainer from a client: Apache deletes anything, ours refuses (differences: deleteContainer)",
+            "deleteContainer from a client: the sweep's own operation (differences: deleteContainer)",
         );
     }
     match frame.request()? {
@@ -79,7 +79,7 @@ fn unsent_acl(path: Option<&str>, acl: Option<&[wire::Acl<'_>]>) -> Option<&'sta
     match path {
         "/" if !open => Some("a root that shuts everybody out makes the rest of the sequence dull"),
         _ if path.starts_with(WATCHED) && !open => {
-            Some("setWatches tells of nodes that cannot be read, at Apache (differences: setWatches)")
+            Some("setWatches asks for READ here (differences: setWatches)")
         }
         _ => None,
     }
@@ -102,13 +102,11 @@ fn unsent_op(op: &MultiOp<'_>) -> Option<&'static str> {
 
 fn unsent_create(op: OpCode, path: Option<&str>, flags: i32, ttl: i64) -> Option<&'static str> {
     if op == OpCode::CreateTtl && (0..5).contains(&flags) && ttl < 0 {
-        return Some(
-            "createTTL without TTL flags and with a negative ttl ends Apache (differences: createTTL)",
-        );
+        return Some("createTTL without TTL flags and with a negative ttl (differences: createTTL)");
     }
     let path = path?;
     if path.starts_with("/zookeeper/quota/zookeeper_") {
-        return Some("a quota on / ends Apache (differences: quota on /)");
+        return Some("a limits or stats node without a path (differences: directly below the quota node)");
     }
     // The tree digest is compared without them, since their stored owner cannot be read.
     let last = path.rsplit('/').next().unwrap_or("");
@@ -119,7 +117,7 @@ fn unsent_create(op: OpCode, path: Option<&str>, flags: i32, ttl: i64) -> Option
 fn unsent_stats(path: Option<&str>, data: Option<&[u8]>) -> Option<&'static str> {
     let stats = path.is_some_and(|path| path.ends_with("/zookeeper_stats"));
     (stats && data != Some(b"count=0,bytes=0"))
-        .then_some("bad text in a stats node ends Apache (differences: quota texts)")
+        .then_some("bad text in a stats node (differences: what cannot be read)")
         .or_else(|| unsent_limits(path, data))
 }
 
@@ -129,5 +127,5 @@ fn unsent_limits(path: Option<&str>, data: Option<&[u8]>) -> Option<&'static str
     let readable = |text: &str| text.is_empty() || text.split([',', ';']).all(number);
     let text = data.and_then(|data| std::str::from_utf8(data).ok());
     (limits && !text.is_some_and(readable))
-        .then_some("bad text in a limits node fails every write below at Apache (differences: quota texts)")
+        .then_some("bad text in a limits node (differences: what cannot be read)")
 }

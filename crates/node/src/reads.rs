@@ -275,8 +275,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Events about nodes that the client may not read are held back here too, where upstream sends them: otherwise any
-    /// client could learn of any change (reference: security §1.7, "Gap in Java").
+    /// READ is asked for here as for every other event (reference: client-protocol §7.5).
     fn readable(&self, path: &str) -> bool {
         self.tree.node(path).is_some_and(|node| self.allow(perms::READ, node.acl()).is_ok())
     }
