@@ -3,7 +3,7 @@
 use crate::side::{Awaited, End, Kind, Seen};
 use crate::tolerate::Tolerance;
 use std::collections::BTreeSet;
-use wire::OpCode;
+use wire::{ErrorCode, OpCode};
 
 /// What one server did with a batch.
 pub type Outcome = (Vec<Seen>, End);
@@ -22,7 +22,9 @@ pub fn compare(a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> Option<BTreeSet
         let behind = |frame: &Seen| match frame.kind {
             Kind::Reply(place) => place > close,
             // A ping that is refused carries its own xid and not -2.
-            Kind::Stray(_) => frame.err == wire::ErrorCode::SessionExpired.code(),
+            Kind::Stray(_) => [ErrorCode::SessionExpired, ErrorCode::UnknownSession]
+                .map(ErrorCode::code)
+                .contains(&frame.err),
             _ => false,
         };
         if left.iter().chain(&right).any(behind) {
@@ -120,4 +122,46 @@ pub fn sorted_acl(body: &[u8]) -> Option<Vec<u8>> {
     };
     list.sort();
     Some(wire::Encode::to_bytes(&wire::Response::Acl(Some(list), stat)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(place: usize, err: i32) -> Seen {
+        Seen { kind: Kind::Reply(place), zxid: 7, err, body: vec![] }
+    }
+
+    #[test]
+    fn what_comes_behind_closesession_is_a_race() {
+        let awaited = [-11, 11, 3].map(|op| Awaited { xid: 1, op });
+        let stray = |err| Seen { kind: Kind::Stray(2), ..reply(0, err) };
+        let judge = |more: &[Seen]| ([&[reply(0, 0)], more].concat(), End::Closed);
+        let subject = judge(&[]);
+        let raced = Some(BTreeSet::from([Tolerance::BehindClose]));
+        assert_eq!(compare(&judge(&[stray(-12), reply(2, -12)]), &subject, &awaited), raced);
+        assert_eq!(compare(&judge(&[stray(-112), reply(2, -101)]), &subject, &awaited), raced);
+        assert_eq!(compare(&judge(&[stray(0)]), &subject, &awaited), None);
+        assert_eq!(compare(&subject, &subject, &awaited), Some(BTreeSet::new()));
+    }
+
+    #[test]
+    fn ours_may_send_more_before_a_close_and_never_less() {
+        let awaited = [1, 99].map(|op| Awaited { xid: 1, op });
+        let (lost, all) = (vec![reply(1, -6)], vec![reply(0, 0), reply(1, -6)]);
+        let swallowed = compare(&(lost.clone(), End::Closed), &(all.clone(), End::Closed), &awaited);
+        assert!(swallowed.is_some_and(|needed| needed.contains(&Tolerance::SwallowedReplies)));
+        assert_eq!(compare(&(all, End::Closed), &(lost, End::Closed), &awaited), None);
+    }
+
+    #[test]
+    fn deletions_of_one_transaction_have_no_order() {
+        let event = |zxid, name| Seen { kind: Kind::Event, zxid, err: 0, body: vec![0, 0, 0, 2, name] };
+        let outcome = |frames: &[Seen]| (frames.to_vec(), End::Open);
+        let one = outcome(&[event(5, b'a'), event(5, b'b')]);
+        let other = outcome(&[event(5, b'b'), event(5, b'a')]);
+        assert_eq!(compare(&one, &other, &[]), Some(BTreeSet::from([Tolerance::CloseOrder])));
+        let later = outcome(&[event(6, b'b'), event(5, b'a')]);
+        assert_eq!(compare(&one, &later, &[]), None);
+    }
 }

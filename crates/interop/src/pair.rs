@@ -520,7 +520,7 @@ fn tell(conn: usize, a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> String {
     let same = a.0.iter().zip(&b.0).take_while(|(x, y)| x == y).count();
     let list = |outcome: &Outcome| {
         let mut text = String::new();
-        for frame in outcome.0.iter().skip(same).take(6) {
+        for frame in outcome.0.iter().skip(same).take(12) {
             let op = match frame.kind {
                 Kind::Reply(place) => OpCode::from_code(awaited[place].op),
                 _ => None,
@@ -534,8 +534,8 @@ fn tell(conn: usize, a: &Outcome, b: &Outcome, awaited: &[Awaited]) -> String {
             let (kind, zxid, err) = (frame.kind, frame.zxid, frame.err);
             text.push_str(&format!("\n    {kind:?} {name} zxid 0x{zxid:x} err {err}: {body}"));
         }
-        if outcome.0.len() > same + 6 {
-            text.push_str(&format!("\n    and {} more", outcome.0.len() - same - 6));
+        if outcome.0.len() > same + 12 {
+            text.push_str(&format!("\n    and {} more", outcome.0.len() - same - 12));
         }
         text.push_str(&format!("\n    then {:?}", outcome.1));
         text
