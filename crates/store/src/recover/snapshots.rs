@@ -86,6 +86,10 @@ fn load(
     }
     let offset = reader.position();
     let tail = reader.tail()?;
+    // Apache's part 8 may be later than the name, never earlier.
+    if let Some(zxid) = tail.last_zxid.filter(|zxid| *zxid < candidate.zxid) {
+        return Err(SnapshotError { offset, kind: SnapshotErrorKind::OlderThanItsName(zxid) });
+    }
     let tree = loader.finish(candidate.zxid).map_err(|error| tree_error(offset, error))?;
     // A digest from before the snapshot is of a leader that had not begun its epoch yet.
     let digest = tail.digest.filter(|(zxid, _)| *zxid > Zxid::ZERO && *zxid >= candidate.zxid);

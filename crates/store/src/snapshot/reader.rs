@@ -88,6 +88,8 @@ pub enum SnapshotErrorKind {
     UnknownTail(usize),
     /// The nodes do not make a tree.
     Tree(String),
+    /// It was taken before the transaction that is in its name: another file's bytes.
+    OlderThanItsName(Zxid),
 }
 
 impl fmt::Display for SnapshotError {
@@ -107,6 +109,9 @@ impl fmt::Display for SnapshotError {
             SnapshotErrorKind::BadEndMark => f.write_str("the mark behind a checksum is damaged"),
             SnapshotErrorKind::UnknownTail(bytes) => write!(f, "{bytes} bytes behind the nodes are unknown"),
             SnapshotErrorKind::Tree(reason) => f.write_str(reason),
+            SnapshotErrorKind::OlderThanItsName(zxid) => {
+                write!(f, "it was taken at transaction {zxid}, before the one in its name")
+            }
         }
     }
 }
