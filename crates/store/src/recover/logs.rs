@@ -20,9 +20,6 @@ pub(super) struct Replayed {
     pub(super) count: u64,
     /// The digest after every so-many-th transaction.
     pub(super) milestones: Vec<(Zxid, i64)>,
-    /// The newest log ends exactly with a record, as after a truncation by another server: later logs were removed
-    /// on purpose.
-    pub(super) was_truncated: bool,
 }
 
 /// A log that has to be read.
@@ -34,6 +31,8 @@ pub(super) struct LogFile {
     pub(super) len: u64,
     /// Absent for logs that other servers wrote.
     pub(super) index: Option<LogIndex>,
+    /// A leader of a later epoch was followed since: it may have had what the index claims cut off.
+    pub(super) may_be_truncated: bool,
 }
 
 /// Applies the logs behind a snapshot.
@@ -48,7 +47,6 @@ pub(super) struct Replay<'c> {
     milestones: Vec<(Zxid, i64)>,
     repairs: Vec<DiskOp>,
     notices: Vec<String>,
-    was_truncated: bool,
 }
 
 impl<'c> Replay<'c> {
@@ -65,7 +63,6 @@ impl<'c> Replay<'c> {
             milestones: Vec::new(),
             repairs: Vec::new(),
             notices,
-            was_truncated: false,
         }
     }
 
@@ -84,7 +81,6 @@ impl<'c> Replay<'c> {
             digest_mismatches: self.digests.mismatches,
             count: self.count,
             milestones: self.milestones,
-            was_truncated: self.was_truncated,
         })
     }
 
@@ -131,7 +127,6 @@ impl<'c> Replay<'c> {
                 log.path, self.last
             )),
         }
-        self.was_truncated = log.len == end && self.config.prealloc_bytes > 0;
         self.renew_index(disk, log, end)?;
         Ok(())
     }
@@ -235,7 +230,10 @@ fn needed_logs(disk: &mut dyn Disk, names: &Names, last: Zxid) -> Result<Vec<Log
             true => Some(LogIndex::load(disk, *first)?),
             false => None,
         };
-        out.push(LogFile { first: *first, path: disk.path(file), file: file.clone(), len: *len, index });
+        let synced = index.as_ref().and_then(LogIndex::last_zxid);
+        let may_be_truncated = synced.is_some_and(|zxid| names.may_be_truncated(zxid));
+        let (path, file) = (disk.path(file), file.clone());
+        out.push(LogFile { first: *first, path, file, len: *len, index, may_be_truncated });
     }
     Ok(out)
 }

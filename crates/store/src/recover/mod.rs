@@ -16,6 +16,8 @@ use wire::Zxid;
 
 /// The marker that an empty server is meant to be empty, in the parent of the log directory.
 const INITIALIZE: &str = "initialize";
+/// Beside the snapshots of a member of an ensemble.
+const ACCEPTED_EPOCH: &str = "acceptedEpoch";
 /// What a temporary file's name begins with.
 const TEMPORARY_PREFIXES: [&str; 2] = ["tmp-snapshot.", "tmp-idx-log."];
 
@@ -88,7 +90,7 @@ pub fn recover(
     repairs.extend(replayed.repairs);
     let mut tree = replayed.tree;
     let last = tree.last_zxid();
-    check_nothing_is_lost(disk, config, &names, last, replayed.was_truncated, &mut notices)?;
+    check_nothing_is_lost(disk, config, &names, last, &mut notices)?;
 
     repairs.extend(names.leftovers.iter().map(|file| DiskOp::Remove { file: file.clone() }));
     if last > base {
@@ -136,6 +138,8 @@ pub(crate) struct Names {
     /// Files that were being written.
     pub(crate) leftovers: Vec<FileName>,
     pub(crate) initialize: bool,
+    /// What `acceptedEpoch` says: no leader of an earlier epoch is followed any more.
+    pub(crate) accepted_epoch: Option<u32>,
 }
 
 impl Names {
@@ -166,8 +170,26 @@ impl Names {
                 .collect(),
             leftovers,
             initialize: disk.list(Dir::LogParent)?.iter().any(|(name, _)| name == INITIALIZE),
+            accepted_epoch: match snaps_dir.iter().any(|(name, _)| name == ACCEPTED_EPOCH) {
+                true => read_epoch(disk, ACCEPTED_EPOCH)?,
+                false => None,
+            },
         })
     }
+
+    /// Could a transaction that was synced here have been cut off on purpose? Only by a leader of a later epoch, which
+    /// this server has accepted before (reference: storage-formats §2.4, §6).
+    fn may_be_truncated(&self, synced: Zxid) -> bool {
+        self.accepted_epoch.is_some_and(|epoch| epoch > synced.epoch())
+    }
+}
+
+/// The number on the first line of an epoch file, if it is one.
+fn read_epoch(disk: &mut dyn Disk, name: &str) -> Result<Option<u32>, DiskError> {
+    let mut bytes = [0; 32];
+    let n = disk.read_at(&FileName::new(Dir::Snap, name), 0, &mut bytes)?;
+    let text = std::str::from_utf8(&bytes[..n]).unwrap_or_default();
+    Ok(text.lines().next().and_then(|line| line.trim().parse().ok()))
 }
 
 fn separate_directories(disk: &dyn Disk) -> bool {
@@ -214,7 +236,6 @@ fn check_nothing_is_lost(
     config: &StoreConfig,
     names: &Names,
     last: Zxid,
-    was_truncated: bool,
     notices: &mut Vec<String>,
 ) -> Result<(), RecoveryError> {
     let mut witnesses: Vec<(Zxid, FileName)> = names.snapshots.clone();
@@ -229,7 +250,7 @@ fn check_nothing_is_lost(
     for (known, file) in witnesses.into_iter().filter(|(zxid, _)| *zxid > last) {
         let witness = disk.path(&file);
         let reason = match names::index_zxid(&file.name) {
-            Some(_) if was_truncated => "another server has truncated them",
+            Some(_) if names.may_be_truncated(known) => "another server has truncated them",
             _ if !config.force_sync => "forceSync=no allows that",
             _ => return Err(RecoveryError::Lost { witness, last, known }),
         };

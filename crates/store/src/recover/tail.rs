@@ -101,7 +101,9 @@ fn judge_by_index(
     if let Some(synced) = index.last_zxid().filter(|_| offset < index.end()) {
         let because = NotTorn::Synced(synced);
         return Ok(Some(match end {
-            LogEnd::Clean { .. } if log.len == offset => TailVerdict::TruncatedElsewhere,
+            LogEnd::Clean { .. } if log.len == offset && log.may_be_truncated => {
+                TailVerdict::TruncatedElsewhere
+            }
             LogEnd::Clean { .. } => TailVerdict::Damage(LogDamageKind::EndsEarly { because }),
             LogEnd::Fault { fault, .. } => refused(Some(fault), because),
         }));
