@@ -140,6 +140,10 @@ impl Node {
     ) {
         self.snapshots.flying.retain(|&t| t != ticket);
         if let Err(error) = result {
+            // The directory may be the log's as well.
+            if error.puts_names_in_doubt() {
+                return self.halt(Halt::Disk(error), out);
+            }
             // The slices behind a failed one fail too: one complaint is enough.
             if self.snapshots.current.take().is_some() {
                 self.tree.abort_snapshot();

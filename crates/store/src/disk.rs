@@ -162,6 +162,16 @@ impl fmt::Display for DiskError {
 
 impl std::error::Error for DiskError {}
 
+impl DiskError {
+    /// The action of [`DiskOp::SyncDir`].
+    pub const DIRECTORY_SYNC: &'static str = "directory sync";
+
+    /// Names of any file of a directory may be lost, whoever asked for the sync: nothing may go on as if it had been done.
+    pub fn puts_names_in_doubt(&self) -> bool {
+        self.action == DiskError::DIRECTORY_SYNC
+    }
+}
+
 /// Carries operations out and reads files. Recovery at start uses it directly; a running node only emits batches.
 pub trait Disk {
     /// The names and sizes in bytes of the plain files in a directory, in no particular order; empty if it does not exist.

@@ -6,6 +6,8 @@ use wire::Zxid;
 /// Keeps the `keep` (at least 3) newest snapshots that look valid, every log that a start from the oldest of them reads, and
 /// everything newer; the rest goes, indexes and abandoned snapshots included. Empty when there is no valid snapshot.
 ///
+/// Nothing is synced: what a crash brings back goes with the next purge.
+///
 /// Unlike Apache's purge it leaves `log.foo` and other names that are no log's alone.
 ///
 /// # Errors
@@ -33,9 +35,6 @@ pub fn purge_plan(disk: &mut dyn Disk, keep: usize) -> Result<Vec<DiskOp>, DiskE
                 .filter(|name| old_log(zxid_of(name)))
                 .map(|name| DiskOp::Remove { file: FileName::new(Dir::Log, name.as_str()) }),
         );
-    }
-    if !ops.is_empty() {
-        ops.extend([DiskOp::SyncDir { dir: Dir::Snap }, DiskOp::SyncDir { dir: Dir::Log }]);
     }
     Ok(ops)
 }

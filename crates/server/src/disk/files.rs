@@ -140,7 +140,7 @@ impl FileDisk {
         }
         let path = self.dir(dir);
         File::open(path).and_then(|d| d.sync_all()).map_err(|e| DiskError {
-            action: "fsync",
+            action: DiskError::DIRECTORY_SYNC,
             path: path.display().to_string(),
             reason: e.to_string(),
         })
