@@ -3,6 +3,7 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 use sim::Fault;
+use sim::sweep::damage::{self, DamageReport, DamageSweep};
 use sim::sweep::{Report, node, store};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,7 @@ struct Total {
     store: Report,
     node: Report,
     failed_operations: u64,
+    damage: DamageReport,
     violation: Option<String>,
 }
 
@@ -55,7 +57,7 @@ pub(crate) fn run(command: Sweep) -> Result<()> {
             });
         }
     });
-    let Total { store, node, failed_operations, violation } =
+    let Total { store, node, failed_operations, damage, violation } =
         total.into_inner().expect("nobody panics with it");
     if let Some(violation) = violation {
         return Err(anyhow!("{violation}\nsee it again: cargo xtask sweep --seeds 1 --seed SEED"));
@@ -63,6 +65,7 @@ pub(crate) fn run(command: Sweep) -> Result<()> {
     println!("the store alone: {store}");
     println!("a whole server: {node}");
     println!("{failed_operations} operations failed, one in a run");
+    println!("damage: {damage}");
     println!("no violation, in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -75,7 +78,9 @@ fn one(seed: u64, total: &Mutex<Total>) -> Result<(), String> {
     let fault = if seed.is_multiple_of(2) { Fault::Error } else { Fault::NoSpace };
     let short = node::NodeSweep { requests: sweep.requests.min(10), ..sweep };
     let failed = node::run_with_faults(&short, fault, 1)?;
+    let damage = damage::run(&DamageSweep::of(seed))?;
     let mut total = total.lock().expect("nobody panics with it");
+    total.damage = total.damage.and(damage);
     total.store = total.store.and(store);
     total.node = total.node.and(node);
     total.failed_operations += failed;

@@ -147,7 +147,8 @@ pub fn picture(tree: &Tree) -> String {
     let mut out = String::new();
     let mut write = |line: std::fmt::Arguments<'_>| writeln!(out, "{line}").expect("memory does not fail");
     for (session, timeout_ms) in tree.sessions() {
-        let ephemerals: Vec<String> = tree.ephemerals(*session).collect();
+        let mut ephemerals: Vec<String> = tree.ephemerals(*session).collect();
+        ephemerals.sort_unstable();
         write(format_args!("session {session} {timeout_ms} {ephemerals:?}"));
     }
     let mut paths = vec!["/".to_owned()];

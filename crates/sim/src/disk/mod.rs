@@ -366,7 +366,7 @@ impl SimDisk {
             DiskOp::Close { file } => ("close", file.clone()),
             DiskOp::Rename { from, .. } => ("rename", from.clone()),
             DiskOp::Remove { file } => ("remove", file.clone()),
-            DiskOp::SyncDir { dir } => ("fsync", FileName::new(*dir, "")),
+            DiskOp::SyncDir { dir } => (DiskError::DIRECTORY_SYNC, FileName::new(*dir, "")),
             DiskOp::SnapshotBegin { file, .. } => ("create", file.clone()),
             DiskOp::SnapshotData { .. } | DiskOp::SnapshotSeal => ("write", of_stream()),
             DiskOp::SnapshotEnd => ("fsync", of_stream()),

@@ -2,10 +2,12 @@
 //!
 //! Every start that follows is itself stopped at its own operations, and goes on to work (and to be stopped) behind a
 //! start that succeeded. [`mod@store`] does this to the store alone, [`mod@node`] to a whole server with its clients.
+//! [`damage`] breaks files instead, and reads.
 //!
 //! Not covered: `forceSync=no`. It acknowledges what is not durable, on the operator's own wish, so there is no promise
 //! to check.
 
+pub mod damage;
 pub mod node;
 pub mod store;
 
