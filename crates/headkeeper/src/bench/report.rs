@@ -78,6 +78,9 @@ impl Report {
             "errors": self.tally.as_ref().map(|tally| {
                 tally.errors.iter().map(|(code, n)| (error_name(*code), json!(n))).collect::<Map<_, _>>()
             }),
+            "answers_per_connection": self.tally.as_ref().and_then(|tally| tally.per_connection).map(|(fewest, most)| {
+                json!({ "min": fewest, "max": most })
+            }),
             "lost_connections": self.tally.as_ref().map(|tally| tally.lost),
             "client_cpu_s": self.client_cpu.map(|cpu| cpu.as_secs_f64()),
             "server_cpu_s": self.server_cpu.map(|cpu| cpu.as_secs_f64()),
@@ -167,6 +170,9 @@ impl fmt::Display for Report {
         let errors: Vec<String> =
             tally.errors.iter().map(|(code, count)| format!("{} {count}", error_name(*code))).collect();
         writeln!(f, "errors: {}", if errors.is_empty() { "none".into() } else { errors.join(", ") })?;
+        if let Some((fewest, most)) = tally.per_connection.filter(|_| plan.connections > 1) {
+            writeln!(f, "answers per connection: {fewest} to {most}")?;
+        }
         if tally.lost > 0 {
             let reason = tally.lost_reason.as_deref().unwrap_or("unknown");
             writeln!(f, "lost connections: {} (the last one: {reason})", tally.lost)?;
@@ -228,6 +234,8 @@ mod tests {
         }
         tally.errors.insert(ErrorCode::NoNode.code(), 7);
         tally.errors.insert(-777, 1);
+        tally.add(Tally { per_connection: Some((40, 60)), ..Tally::default() });
+        tally.add(Tally { per_connection: Some((30, 50)), ..Tally::default() });
         Report {
             plan: Cli::parse_from(args).bench.plan().expect("a plan"),
             load: Load { nodes: 1000, seconds: 0.5 },
@@ -245,6 +253,7 @@ mod tests {
         assert_eq!(json["total"]["operations"], 100);
         assert_eq!(json["total"]["per_second"], 50.0);
         assert_eq!(json["errors"], json!({ "NONODE": 7, "-777": 1 }));
+        assert_eq!(json["answers_per_connection"], json!({ "min": 30, "max": 60 }));
         assert_eq!(json["server_cpu_us_per_operation"], 100.0);
         assert_eq!(json["load"]["per_second"], 2000.0);
         // Kept with three digits.
@@ -261,6 +270,7 @@ mod tests {
             text.lines().find(|l| l.starts_with("get ")).unwrap().split_whitespace().collect();
         assert_eq!(of_get[1], "50");
         assert!(text.contains("NONODE 7"), "{text}");
+        assert!(text.contains("answers per connection: 30 to 60\n"), "{text}");
         assert!(text.contains("this tool: 50% of a core\n"), "{text}");
         assert!(text.contains("server: 0% of a core, 100.00 us of CPU per operation\n"), "{text}");
         assert!(text.contains("server: 3.0 MiB resident\n"), "{text}");

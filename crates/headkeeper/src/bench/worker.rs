@@ -30,6 +30,8 @@ pub struct Tally {
     pub latency_ns: [Option<Histogram<u64>>; Kind::ALL.len()],
     /// Refusals by code, inside the measured time.
     pub errors: BTreeMap<i32, u64>,
+    /// Answers to the connection that got the fewest, and to the one that got the most.
+    pub per_connection: Option<(u64, u64)>,
     /// Connections that broke before the end, and the last reason.
     pub lost: usize,
     /// Why the last of them broke.
@@ -40,6 +42,12 @@ impl Tally {
     /// Counts an answer.
     pub fn record(&mut self, kind: Kind, latency_ns: u64) {
         self.latency_ns[kind as usize].get_or_insert_with(new_histogram).saturating_record(latency_ns);
+    }
+
+    /// Takes in the answers of a connection, or of several.
+    fn share(&mut self, fewest: u64, most: u64) {
+        let (low, high) = self.per_connection.unwrap_or((u64::MAX, 0));
+        self.per_connection = Some((low.min(fewest), high.max(most)));
     }
 
     /// Adds another thread's figures.
@@ -54,6 +62,7 @@ impl Tally {
         for (code, count) in other.errors {
             *self.errors.entry(code).or_default() += count;
         }
+        other.per_connection.into_iter().for_each(|(fewest, most)| self.share(fewest, most));
         self.lost += other.lost;
         self.lost_reason = other.lost_reason.or(self.lost_reason.take());
     }
@@ -112,6 +121,8 @@ struct Client {
     deleted: u64,
     due_ns: u64,
     sent_ns: u64,
+    /// Answers inside the measured time.
+    counted: u64,
     open: bool,
 }
 
@@ -175,6 +186,7 @@ impl Worker {
                 until_ns = until_ns.min(now_ns);
             }
             if now_ns >= until_ns && (self.all_answered() || now_ns >= until_ns + DRAIN.as_nanos() as u64) {
+                self.clients.iter().for_each(|client| tally.share(client.counted, client.counted));
                 return Ok(tally);
             }
             let wait = if self.shared.pace_ns.is_some() && now_ns < until_ns {
@@ -259,6 +271,7 @@ impl Client {
             deleted: 0,
             due_ns: 0,
             sent_ns: 0,
+            counted: 0,
             open: true,
         })
     }
@@ -336,6 +349,7 @@ impl Client {
             };
             answers += 1;
             if counts {
+                self.counted += 1;
                 tally.record(kind, now_ns.saturating_sub(sent_ns));
                 if header.err != 0 {
                     *tally.errors.entry(header.err).or_default() += 1;
