@@ -20,21 +20,21 @@ use std::time::Duration;
 pub(super) const CLIENT: Suite = Suite {
     name: "java",
     about: "ZooKeeper's Java client 3.9.5: every call, watches, sessions, restarts",
-    run: |stage| tell(stage, "headkeeper.client.ClientStory"),
+    run: |stage| story(stage, "headkeeper.client.ClientStory"),
     excuses: &[],
 };
 
 pub(super) const CURATOR: Suite = Suite {
     name: "curator",
     about: "Apache Curator 5.9.0: every recipe, over lost connections and sessions",
-    run: |stage| tell(stage, "headkeeper.curator.CuratorStory"),
+    run: |stage| story(stage, "headkeeper.curator.CuratorStory"),
     excuses: &[],
 };
 
 /// Half a second between ticks, so that sessions end soon; containers and TTL nodes are swept as often.
 const SETTINGS: &[&str] = &["tickTime=500", "maxSessionTimeout=60000"];
 
-const PROPERTIES: &[&str] = &[
+pub(super) const PROPERTIES: &[&str] = &[
     "znode.container.checkIntervalMs=500",
     "zookeeper.extendedTypesEnabled=true",
     "zookeeper.enforceQuota=true",
@@ -45,20 +45,25 @@ const PROPERTIES: &[&str] = &[
 /// A case has 90 seconds; a driver silent for longer hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-fn tell(stage: &Stage, story: &str) -> Result<Report> {
-    let classpath = classpath()?;
+fn story(stage: &Stage, class: &str) -> Result<Report> {
     let mut server = Server::start(stage, "server", SETTINGS, PROPERTIES)?;
+    tell(stage, &mut server, class, stage.filter.as_deref())
+}
+
+/// Lets the driver `class` tell those of its cases whose names contain `filter`, to `server`.
+pub(super) fn tell(stage: &Stage, server: &mut Server, class: &str, filter: Option<&str>) -> Result<Report> {
+    let classpath = classpath()?;
     let errors = File::create(stage.scratch.join("driver.err"))?;
     let mut java = Command::new("java");
     java.args(["-Xmx512m", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"])
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-        .args(["-cp", &classpath, story, &server.address()])
-        .args(&stage.filter)
+        .args(["-cp", &classpath, class, &server.address()])
+        .args(filter)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(errors);
     let mut driver = java.spawn().context("cannot run java")?;
-    let text = converse(&mut driver, &mut server);
+    let text = converse(&mut driver, server);
     // Whatever became of it, it must not outlive us.
     let _ = driver.kill();
     let status = driver.wait()?;

@@ -10,6 +10,7 @@ mod cli_mt;
 mod java;
 mod kazoo;
 mod node;
+mod offline;
 mod report;
 mod rust;
 mod server;
@@ -48,6 +49,7 @@ const SUITES: &[Suite] = &[
     java::CLIENT,
     java::CURATOR,
     zkcli::SUITE,
+    offline::SUITE,
 ];
 
 /// One body of foreign software.
