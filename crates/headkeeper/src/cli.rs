@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and its help.
 
 use crate::bench::BenchArgs;
+use crate::cluster::ClusterArgs;
 use crate::config::ConfigArgs;
 use crate::log::LogArgs;
 use crate::serve::ServeArgs;
@@ -24,6 +25,7 @@ Without a command: a server for this machine only, on 127.0.0.1:2181, with its d
   headkeeper shell                           a prompt with history, completion and `help`
 
   headkeeper serve zoo.cfg                   a server with ZooKeeper's configuration file
+  headkeeper cluster                         three servers that replicate, to try out
   headkeeper config snapCount                what does a key of that file do?
   headkeeper bench --duration 5              how fast is it?
   headkeeper log dump DATA/version-2/log.1   what has been written?
@@ -40,6 +42,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a server with a configuration
     Serve(ServeArgs),
+    /// Run three servers on this machine that replicate, to try out and to break
+    Cluster(ClusterArgs),
     /// Explain the keys of a configuration file, or check one
     Config(ConfigArgs),
     /// Look at znodes and change them

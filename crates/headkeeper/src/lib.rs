@@ -3,6 +3,7 @@
 mod base64;
 mod bench;
 mod cli;
+mod cluster;
 mod config;
 pub mod inputs;
 mod log;
@@ -22,6 +23,7 @@ pub fn run() -> ExitCode {
     match Cli::parse_from(arguments()).command {
         None => serve::local(),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Cluster(args)) => cluster::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         Some(Command::Shell(args)) => shell::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
