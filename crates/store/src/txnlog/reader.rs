@@ -266,10 +266,15 @@ pub fn zeros_only(source: &mut dyn ReadAt, offset: u64) -> Result<bool, DiskErro
     loop {
         match source.read_at(at, &mut block)? {
             0 => return Ok(true),
-            n if block[..n].iter().any(|byte| *byte != 0) => return Ok(false),
+            n if !all_zero(&block[..n]) => return Ok(false),
             n => at += n as u64,
         }
     }
+}
+
+/// Padding comes by the 64 MiB: without a branch for each byte the compiler takes many at a time.
+fn all_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(1024).all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
 }
 
 /// Looks for a well-formed record with a zxid above `after` that begins anywhere at or behind `offset`: proof that
