@@ -44,7 +44,7 @@ fn listing(server: &Server, client: &mut Connection, figures: &mut Vec<Figure>) 
     let names: Vec<String> = (0..CHILDREN).map(|n| format!("/strain/many/n{n:09}")).collect();
     let requests: Vec<Request<'_>> = names
         .chunks(500)
-        .map(|batch| Request::Multi { ops: batch.iter().map(create_op).collect() })
+        .map(|batch| Request::Multi { ops: batch.iter().map(|path| create_op(path)).collect() })
         .collect();
     for reply in client.call_all(&requests)? {
         reply.check()?;
@@ -198,10 +198,10 @@ fn create_request(path: String, data: &[u8], flags: i32) -> Request<'_> {
     }
 }
 
-fn create_op(path: &String) -> MultiOp<'_> {
+fn create_op(path: &str) -> MultiOp<'_> {
     MultiOp::Create {
         op: OpCode::Create,
-        path: Some(path.as_str().into()),
+        path: Some(path.into()),
         data: Some(b""[..].into()),
         acl: Some(vec![Acl::open()]),
         flags: 0,

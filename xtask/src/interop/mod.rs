@@ -1,7 +1,7 @@
 //! `cargo xtask interop`: other people's clients and test suites against our server.
 //!
 //! A suite is a function from a [`Stage`] (which server program, which directories) to a [`Report`]. It installs what it needs into
-//! `target/interop`, starts servers with [`Server`], runs the foreign software, and says what became of each test by name. The
+//! `target/interop`, starts servers with [`server::Server`], runs the foreign software, and says what became of each test by name. The
 //! judge in doubt is Apache: `--against apache` runs the same suites against a 3.9.5, and what fails there too is excused by name
 //! in the suite's table of [`Excuse`]s.
 

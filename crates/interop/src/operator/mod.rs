@@ -1,8 +1,8 @@
 //! What an operator gets to read: every four-letter word of our server beside Apache's, fresh, after the same requests, after
 //! a reset, after a restart, and behind every kind of whitelist.
 //!
-//! [`run`] starts both servers and asks both the same; [`normal`] makes two answers comparable (ids, ports, times of day);
-//! [`tolerate`] lists what may differ, each with its reason; what is left is told, and an entry nothing needed is told too.
+//! [`run`] starts both servers and asks both the same; `normal` makes two answers comparable (ids, ports, times of day);
+//! `tolerate` lists what may differ, each with its reason; what is left is told, and an entry nothing needed is told too.
 
 mod normal;
 mod tolerate;
