@@ -21,6 +21,8 @@ pub(crate) struct Journal {
     last: Zxid,
     durable: Durable<Zxid>,
     committed: Zxid,
+    /// What was committed when the leader answered a sync whose time has not come.
+    syncs: VecDeque<Zxid>,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl Journal {
             last,
             durable,
             committed: last,
+            syncs: VecDeque::new(),
         }
     }
 
@@ -107,11 +110,51 @@ impl Journal {
         self.durable > before
     }
 
+    /// The leader has answered a sync: it is done once everything committed so far is delivered.
+    pub(crate) fn synced(&mut self, out: &mut Outputs) {
+        self.syncs.push_back(self.committed);
+        self.deliver(out);
+    }
+
     fn deliver(&mut self, out: &mut Outputs) {
         while self.durable_entries > 0 && self.entries[0].txn.zxid <= self.committed {
             let Entry { txn, activate } = self.entries.pop_front().expect("it is there");
             self.durable_entries -= 1;
             out.events.push(Event::Deliver { txn, activate });
         }
+        let next = self.entries.front().map(|entry| entry.txn.zxid);
+        while self.syncs.pop_front_if(|upto| next.is_none_or(|next| next > *upto)).is_some() {
+            out.events.push(Event::Synced);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A learner whose disk is slower than the others' must not answer a sync before it shows what came before it.
+    #[test]
+    fn a_sync_waits_for_what_was_committed_before_it() {
+        let (mut disk, mut out) = (DiskQueue::default(), Outputs::default());
+        let empty = crate::DiskState {
+            last_zxid: Zxid(0x1_0000_0000),
+            accepted_epoch: crate::Epoch(1),
+            current_epoch: crate::Epoch(1),
+            recent: Vec::new(),
+        };
+        let mut journal = Journal::new(Durable::recovered(&empty));
+        let txn = |counter| Txn { zxid: Zxid::from_parts(1, counter), bytes: vec![].into() };
+        journal.append(txn(1), &mut disk, &mut out);
+        let first = out.disk[0].ticket;
+        journal.commit(Zxid::from_parts(1, 1), None, &mut out);
+        journal.synced(&mut out);
+        assert_eq!(out.events, []);
+        disk.completed(first);
+        journal.progress(&disk, &mut out);
+        assert_eq!(out.events, [Event::Deliver { txn: txn(1), activate: None }, Event::Synced]);
+        out.events.clear();
+        journal.synced(&mut out);
+        assert_eq!(out.events, [Event::Synced], "nothing is left to wait for");
     }
 }

@@ -50,7 +50,7 @@ impl Following {
                 }
             }
             FromLeader::Ping(zxid) => ctx.out.events.push(Event::Ping { zxid }),
-            FromLeader::Synced => ctx.out.events.push(Event::Synced),
+            FromLeader::Synced => self.journal.synced(ctx.out),
             FromLeader::Revalidated { session, valid } => {
                 ctx.out.events.push(Event::Revalidated { session, valid });
             }
