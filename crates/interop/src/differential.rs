@@ -92,7 +92,8 @@ impl Plan {
             let _ = std::fs::remove_dir_all(directory);
         }
         let servers = self.resume(profile, &judge, &subject).map_err(|e| e.to_string())?;
-        let pair = Pair::new(servers.0.address, servers.1.address).map_err(|d| d.what)?;
+        let mut pair = Pair::new(servers.0.address, servers.1.address).map_err(|d| d.what)?;
+        pair.in_order = matches!(self.subject, Program::Headkeeper { .. });
         Ok(Running { plan: self, profile, servers: Some(servers), pair })
     }
 

@@ -49,6 +49,8 @@ pub struct Pair {
     conns: Vec<Conn>,
     /// Those of [`CONTROL`], [`EXPIRING`] and [`ASIDE`].
     own: [Conn; 3],
+    /// Must the subject answer in the order of the requests, whatever they are? Apache's own auth replies overtake.
+    pub in_order: bool,
     /// Which differences were put up with.
     pub tolerated: Tolerated,
     /// Requests, handshakes and the like that were sent.
@@ -70,6 +72,7 @@ impl Pair {
             b: Side::new("subject", b),
             conns: vec![Conn::default(); CONNECTIONS],
             own: [Conn::default(); 3],
+            in_order: false,
             tolerated: Tolerated::new(),
             operations: 0,
             frames: 0,
@@ -190,7 +193,7 @@ impl Pair {
         (a, b): (Outcome, Outcome),
         awaited: &[Awaited],
     ) -> Result<(), Difference> {
-        let verdict = compare(&a, &b, awaited);
+        let verdict = compare(&a, &b, awaited).filter(|_| !self.in_order || in_order(&b));
         let silent = a.1 == End::Silence || b.1 == End::Silence;
         let Some(needed) = verdict.filter(|_| !silent) else {
             return Err(Difference { item: id, what: tell(conn, &a, &b, awaited) });
@@ -369,6 +372,15 @@ impl Pair {
         }
         self.barrier(id)
     }
+}
+
+/// Do the replies come in the order of the requests?
+fn in_order(outcome: &Outcome) -> bool {
+    let place = |frame: &Seen| match frame.kind {
+        Kind::Reply(place) => Some(place),
+        _ => None,
+    };
+    outcome.0.iter().filter_map(place).is_sorted()
 }
 
 /// Now and then the bytes come in two pieces, anywhere.
