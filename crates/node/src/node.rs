@@ -217,6 +217,9 @@ impl Node {
             if many {
                 let (ip, max) = (peer.ip(), self.config.connections.per_address_max);
                 self.note_warn(out, || format!("Too many connections from /{ip} - max is {max}"));
+            } else if crowded {
+                let max = limits.total_max;
+                self.note_warn(out, || format!("Too many connections max allowed is {max}"));
             }
             return self.clients.refuse(id);
         }

@@ -268,6 +268,7 @@ fn too_many_connections_altogether_are_refused() {
     let first = world.open_from("10.0.0.1:1");
     let second = world.open_from("10.0.0.2:1");
     assert_eq!([first, second].map(|c| world.is_closed(&c)), [false, true]);
+    assert!(world.notes.contains(&"Too many connections max allowed is 1".to_owned()), "{:?}", world.notes);
 }
 
 /// §12: 10 s, looked at every 10 s; sending bytes does not help.
