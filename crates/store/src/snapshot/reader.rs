@@ -423,7 +423,7 @@ impl NodeLayout {
         let acl_id = rest.long().unwrap_or_default();
         let stat = StatPersisted::decode(&mut rest).unwrap_or_default();
         SnapshotNode {
-            path: String::from_utf8_lossy(&bytes[self.path.clone()]),
+            path: wire::java_text(&bytes[self.path.clone()]),
             data: self.data.clone().map(|data| &bytes[data]),
             acl_id,
             stat,
@@ -450,4 +450,23 @@ fn run_length(bytes: &[u8], at: usize, limits: Limits) -> Result<Option<RunLengt
         return Err(DecodeError::UnreasonableLength { length, offset: at });
     }
     Ok(Some(RunLength(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_snapshot_reads_as_one_in_the_log() {
+        // An encoded surrogate: one character to Java, three malformed bytes to Rust.
+        let path = b"/a\xed\xa0\x80b";
+        let mut bytes = (path.len() as i32).to_be_bytes().to_vec();
+        bytes.extend_from_slice(path);
+        bytes.extend_from_slice(&(-1i32).to_be_bytes());
+        bytes.extend_from_slice(&[0; 8 + STAT_LEN]);
+        let layout = NodeLayout::of(&bytes, Limits::default()).unwrap().unwrap();
+        let node = layout.node(&bytes, Limits::default());
+        assert_eq!((&*node.path, node.data), ("/a\u{fffd}b", None));
+        assert_eq!(node.path, wire::java_text(path));
+    }
 }
