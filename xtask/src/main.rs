@@ -10,6 +10,7 @@ mod differential;
 mod fuzz;
 mod garbage;
 mod interop;
+mod storage;
 mod sweep;
 mod words;
 mod workspace;
@@ -44,6 +45,8 @@ enum Command {
     Differential(differential::Differential),
     /// Run other people's clients and test suites against our server, or against Apache's.
     Interop(interop::Interop),
+    /// Hand data directories from Apache's server to ours and back; everything must look the same.
+    Storage(storage::Storage),
     /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
     Sweep(sweep::Sweep),
     /// Run the fuzzer against every decoder.
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<()> {
         Command::Crash(command) => crash::run(command),
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
+        Command::Storage(command) => storage::run(command),
         Command::Sweep(command) => sweep::run(command),
         Command::Fuzz(command) => fuzz::run(command),
         Command::Garbage(command) => garbage::run(command),

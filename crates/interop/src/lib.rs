@@ -12,6 +12,7 @@
 pub mod compare;
 pub mod crash;
 pub mod differential;
+pub mod exchange;
 pub mod garbage;
 pub mod generate;
 pub mod item;
