@@ -115,8 +115,8 @@ impl Running<'_> {
         let last = items.last().map_or(0, |item| item.id);
         for part in items.split_inclusive(|item| matches!(item.act, Act::Restart { .. })) {
             self.pair.run(part)?;
-            if let Some(Item { id, act: Act::Restart { swap }, .. }) = part.last() {
-                self.restart(*id, *swap)?;
+            if let Some(Item { id, act: Act::Restart { asked, swap }, .. }) = part.last() {
+                self.restart(*id, *asked, *swap)?;
             }
         }
         let nodes = walk::compare(&mut self.pair, last)?;
@@ -126,16 +126,17 @@ impl Running<'_> {
         Ok(nodes)
     }
 
-    /// Kills both servers and goes on with them; with `swap`, each takes up the other's data. Nothing may change by it.
-    fn restart(&mut self, item: usize, swap: bool) -> Result<(), Difference> {
+    /// Ends both servers and goes on with them; with `swap`, each takes up the other's data. Nothing may change by it.
+    fn restart(&mut self, item: usize, asked: bool, swap: bool) -> Result<(), Difference> {
         walk::compare(&mut self.pair, item)?;
         let before = walk::read(&mut self.pair);
         let (judge, subject) = self.servers.take().expect("they run");
-        let directories = (judge.kill(), subject.kill());
+        let fail = |e: std::io::Error| Difference { item, what: format!("at a restart: {e}") };
+        let directories = (judge.end(asked).map_err(fail)?, subject.end(asked).map_err(fail)?);
         let (judge, subject) =
             if swap { (&directories.1, &directories.0) } else { (&directories.0, &directories.1) };
         let servers = self.plan.resume(self.profile, judge, subject);
-        let servers = servers.map_err(|e| Difference { item, what: format!("after a restart: {e}") })?;
+        let servers = servers.map_err(fail)?;
         let addresses = (servers.0.address, servers.1.address);
         self.servers = Some(servers);
         self.pair.restarted(addresses.0, addresses.1, swap)?;

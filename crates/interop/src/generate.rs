@@ -237,8 +237,8 @@ impl Generator<'_> {
     }
 
     fn restart(&mut self) {
-        let swap = self.rng.percent(50);
-        self.push(false, Act::Restart { swap });
+        let (asked, swap) = (self.rng.percent(50), self.rng.percent(50));
+        self.push(false, Act::Restart { asked, swap });
         self.open = [false; CONNECTIONS];
     }
 

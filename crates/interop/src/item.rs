@@ -50,8 +50,10 @@ pub enum Act {
         /// What.
         frames: Vec<Frame>,
     },
-    /// Kill both servers and start them again, with the trees compared before and after.
+    /// End both servers and start them again, with the trees compared before and after.
     Restart {
+        /// Are they asked to end, with SIGTERM, and not killed?
+        asked: bool,
         /// Does each server take up the other's data directory?
         swap: bool,
     },
@@ -169,9 +171,10 @@ impl fmt::Display for Item {
                 write!(f, "[{conn}] half close behind")?;
                 frames.iter().try_for_each(|frame| write!(f, " {frame};"))
             }
-            Act::Restart { swap: false } => write!(f, "both servers are killed and started again"),
-            Act::Restart { swap: true } => {
-                write!(f, "both servers are killed and started again on each other's data")
+            Act::Restart { asked, swap } => {
+                let end = if *asked { "asked to end" } else { "killed" };
+                let whose = if *swap { " on each other's data" } else { "" };
+                write!(f, "both servers are {end} and started again{whose}")
             }
             Act::Expire { frames, hang_up } => {
                 write!(f, "a session expires (hang up: {hang_up}) after")?;

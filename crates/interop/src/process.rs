@@ -124,11 +124,24 @@ impl Server {
         Err(io::Error::other("the server does not answer"))
     }
 
-    /// Kills it, as a crash of the process would, and gives back its directory.
-    pub fn kill(mut self) -> PathBuf {
+    /// Ends it, with SIGTERM if it is asked and otherwise as a crash of the process would, and gives back its directory.
+    ///
+    /// # Errors
+    /// When it was asked and does not end.
+    pub fn end(mut self, asked: bool) -> io::Result<PathBuf> {
+        if asked {
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while self.child.try_wait()?.is_none() {
+                if Instant::now() > deadline {
+                    return Err(io::Error::other(format!("{} does not end on SIGTERM", self.address)));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        std::mem::take(&mut self.directory)
+        Ok(std::mem::take(&mut self.directory))
     }
 
     /// The last lines it printed.
