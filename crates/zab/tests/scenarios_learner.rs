@@ -2,89 +2,13 @@
 
 mod machine;
 
+use machine::learning::{
+    commit, delivered, follow_again, follower, following, has_role, hear, learner, left, new_leader, plans,
+    propose, up_to_date, z,
+};
 use machine::{Machine, QUORUM, ensemble, follow, from, kinds, txn};
 use wire::{PacketType, ServerState, Zxid};
-use zab::{
-    DiskAction, DiskOutcome, DiskPlan, DiskState, Epoch, Event, Input, Port, RoleChange, ServerId, Txn,
-};
-
-fn z(epoch: u32, counter: u32) -> Zxid {
-    Zxid::from_parts(epoch, counter)
-}
-
-/// Server 1 with this history, behind ACKEPOCH of epoch 2 that leader 3 told.
-fn learner(last: Zxid) -> Machine {
-    let epoch = Epoch::of(last);
-    let disk = DiskState { last_zxid: last, accepted_epoch: epoch, current_epoch: epoch, recent: vec![] };
-    let mut machine = Machine::new(1, &ensemble(3, 0), disk);
-    machine.may_hang_up = true;
-    follow(&mut machine, 1, 3);
-    meet_leader(&mut machine, 2);
-    machine
-}
-
-fn meet_leader(machine: &mut Machine, epoch: u32) {
-    assert_eq!(machine.answer_dials(Port::Quorum, QUORUM.0), [QUORUM]);
-    hear(machine, PacketType::LeaderInfo, z(epoch, 0), Some(&[0, 1, 0, 0]));
-    machine.disk();
-    assert_eq!(kinds(&machine.take_sent(QUORUM)), ["FOLLOWERINFO", "ACKEPOCH"]);
-}
-
-/// The same ensemble tells the server of the same leader, on the connections that are there.
-fn follow_again(machine: &mut Machine) {
-    machine.vote(zab::ConnId(50), ServerState::Following, 3, Zxid::ZERO, 1);
-    machine.vote(zab::ConnId(51), ServerState::Leading, 3, Zxid::ZERO, 1);
-}
-
-fn hear(machine: &mut Machine, kind: PacketType, zxid: Zxid, data: Option<&[u8]>) {
-    from(machine, QUORUM, kind, zxid, data);
-}
-
-fn propose(machine: &mut Machine, zxid: Zxid) {
-    hear(machine, PacketType::Proposal, zxid, Some(&txn(zxid).bytes));
-}
-
-fn commit(machine: &mut Machine, zxid: Zxid) {
-    hear(machine, PacketType::Commit, zxid, None);
-}
-
-fn new_leader(machine: &mut Machine) {
-    hear(machine, PacketType::NewLeader, z(2, 0), Some(ensemble(3, 0).text().as_bytes()));
-}
-
-fn up_to_date(machine: &mut Machine) {
-    hear(machine, PacketType::UpToDate, Zxid(-1), None);
-}
-
-/// The names of the plans that wait.
-fn plans(machine: &Machine) -> Vec<String> {
-    let name = |plan: &DiskPlan| match &plan.action {
-        DiskAction::Append(txns) => format!("append {txns:?}"),
-        action => format!("{action:?}"),
-    };
-    machine.plans.iter().map(name).collect()
-}
-
-fn delivered(machine: &Machine) -> Vec<Zxid> {
-    let zxid = |event: &Event| if let Event::Deliver { txn, .. } = event { Some(txn.zxid) } else { None };
-    machine.events.iter().filter_map(zxid).collect()
-}
-
-fn has_role(machine: &Machine, role: &RoleChange) -> bool {
-    machine.events.iter().any(|event| matches!(event, Event::Role(r) if r == role))
-}
-
-/// Why the last role ended.
-fn left(machine: &Machine) -> Option<&str> {
-    machine.events.iter().rev().find_map(|event| match event {
-        Event::Role(RoleChange::Looking { why }) => Some(why.as_str()),
-        _ => None,
-    })
-}
-
-fn following() -> RoleChange {
-    RoleChange::Following { leader: ServerId(3), epoch: Epoch(2) }
-}
+use zab::{DiskOutcome, DiskState, Epoch, Event, Input, Port, Txn};
 
 #[test]
 fn zookeeper_3911_newleader_is_not_acknowledged_before_the_diff_is_durable() {
@@ -194,18 +118,6 @@ fn zookeeper_4712_what_an_old_role_logged_is_acknowledged_by_nobody() {
     machine.sent.clear();
     machine.disk_once();
     assert!(machine.sent.is_empty() && delivered(&machine).is_empty());
-}
-
-/// Server 1, up to date in epoch 2 with nothing new.
-fn follower() -> Machine {
-    let mut machine = learner(z(1, 5));
-    hear(&mut machine, PacketType::Diff, z(1, 5), None);
-    new_leader(&mut machine);
-    machine.disk();
-    up_to_date(&mut machine);
-    assert!(has_role(&machine, &following()));
-    machine.take_sent(QUORUM);
-    machine
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! One machine, with a disk that waits to be told and nobody else around.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub mod leading;
+pub mod learning;
+
 use std::collections::{BTreeMap, VecDeque};
 use wire::{
     Decode, ElectionHandshake, Encode, LearnerInfo, Notification, PacketType, QuorumPacket, Reader,
