@@ -60,7 +60,7 @@ fn ensembles_keep_their_promises_under_faults() {
         one(seed);
         return;
     }
-    let seeds = number("ZAB_SEEDS").unwrap_or(120);
+    let seeds = number("ZAB_SEEDS").unwrap_or(300);
     let halves = [0..seeds / 2, seeds / 2..seeds].map(|range| std::thread::spawn(|| run(range)));
     for half in halves {
         let tally = half.join().expect("every seed holds");
