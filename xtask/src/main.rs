@@ -10,6 +10,7 @@ mod differential;
 mod fuzz;
 mod garbage;
 mod interop;
+mod mixed;
 mod storage;
 mod sweep;
 mod words;
@@ -47,6 +48,8 @@ enum Command {
     Interop(interop::Interop),
     /// Hand data directories from Apache's server to ours and back; everything must look the same.
     Storage(storage::Storage),
+    /// Replace the servers of an ensemble one by one, Apache's by ours and back, while clients write.
+    Mixed(mixed::Mixed),
     /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
     Sweep(sweep::Sweep),
     /// Run the fuzzer against every decoder.
@@ -80,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
         Command::Storage(command) => storage::run(command),
+        Command::Mixed(arguments) => mixed::run(arguments),
         Command::Sweep(command) => sweep::run(command),
         Command::Fuzz(command) => fuzz::run(command),
         Command::Garbage(command) => garbage::run(command),
