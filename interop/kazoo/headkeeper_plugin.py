@@ -59,10 +59,10 @@ def start_headkeeper(args):
     return subprocess.Popen(command, stdout=output, stderr=output)
 
 
-def name_of(nodeid):
-    """`test_client::TestClient::test_create` for `.../kazoo/tests/test_client.py::TestClient::test_create`."""
-    file, _, rest = nodeid.partition("::")
-    return os.path.basename(file).removesuffix(".py") + "::" + rest
+def name_of(test):
+    """`test_client::TestClient::test_create` for an item or a report of it; the node id alone may lack the file."""
+    file = os.path.basename(test.location[0]).removesuffix(".py")
+    return file + "::" + test.nodeid.partition("::")[2]
 
 
 def absent_tests():
@@ -72,7 +72,7 @@ def absent_tests():
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        name = name_of(item.nodeid)
+        name = name_of(item)
         for test, reason in absent_tests():
             if name == test or test.endswith("*") and name.startswith(test[:-1]):
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -85,7 +85,7 @@ class Outcomes:
         self.failed = {}
 
     def pytest_runtest_logreport(self, report):
-        name = name_of(report.nodeid)
+        name = name_of(report)
         if report.failed:
             self.failed.setdefault(name, f"{report.when}: {reason_of(report)}")
         elif report.skipped:
