@@ -119,7 +119,8 @@ fn lines(driver: &mut Child) -> Result<Receiver<String>> {
 /// The class path of the compiled drivers and of what they use; fetches and compiles what is missing.
 pub(super) fn classpath() -> Result<String> {
     let sources = root().join("interop/java");
-    debian(Path::new("/usr/bin/javac"), &["openjdk-17-jdk-headless", "maven"])?;
+    debian(Path::new("/usr/bin/javac"), &["openjdk-17-jdk-headless"])?;
+    debian(Path::new("/usr/bin/mvn"), &["maven"])?;
     let jars = apache::jars(&sources.join("pom.xml"), &cache().join("java/lib"))?;
     let files = java_files(&sources.join("src"))?;
     let mut recipe = fs::read_to_string(sources.join("pom.xml"))?;

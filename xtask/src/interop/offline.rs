@@ -288,3 +288,38 @@ fn same_bytes(theirs: &Path, ours: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{records, same, sizes};
+
+    #[test]
+    fn a_dump_keeps_everything_but_the_inside_of_multis() {
+        let head = "11/22/26, 11:18:28 PM UTC session 0x1 cxid 0x2 zxid 0x3";
+        let dump = |inside: &str| {
+            format!("{head} multi {inside}\n{head} create /a,[31]\n],false,1\nEOF reached after 2 txns.\n")
+        };
+        assert_eq!(records(&dump("create:/a\n],false")), records(&dump("other")));
+        assert!(records(&dump("x")).contains("create /a,[31]\n],false,1\nEOF reached after 2 txns."));
+        assert_ne!(records(&dump("x")), records(&dump("x").replace("0x3 multi", "0x4 multi")));
+    }
+
+    #[test]
+    fn nodes_of_ncdu_are_compared_by_name_and_size() {
+        let found = sizes(
+            r#"[1,0,{"progname":"p"},[{"name":"/","asize":1,"dsize":1},{"name":"b","asize":2,"dsize":2}]]"#,
+        );
+        assert_eq!(found.unwrap(), [r#""/" 1 1"#, r#""b" 2 2"#]);
+        assert!(sizes("[1,0]").is_err());
+    }
+
+    #[test]
+    fn the_first_different_line_is_told() {
+        assert!(same("a\nb\n", "a\nb\n").is_ok());
+        assert_eq!(
+            same("a\nb\n", "a\nc\n").unwrap_err().to_string(),
+            "Apache's prints Some(\"b\"), ours Some(\"c\")"
+        );
+        assert!(same("a\n", "a\nb\n").is_err());
+    }
+}

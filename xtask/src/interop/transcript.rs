@@ -137,3 +137,15 @@ impl Drop for Shell {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::steps;
+
+    #[test]
+    fn a_transcript_is_commands_with_what_follows_them() {
+        let steps = steps("# a comment\n> ls /\n[a]\n# no comment\n> quit\n", |line| line.starts_with("> "));
+        let found: Vec<_> = steps.iter().map(|step| (step.command.as_str(), step.output.as_str())).collect();
+        assert_eq!(found, [("> ls /", "[a]\n# no comment\n"), ("> quit", "")]);
+    }
+}

@@ -136,3 +136,31 @@ fn sorted(list: &str) -> String {
     items.sort_unstable();
     format!("[{}]", items.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::normal;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn times_and_sessions_are_taken_out_and_events_come_last() {
+        let printed = "\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeCreated path:/a zxid: 3\nctime = Wed Nov 25 14:00:00 UTC 2026\n\
+                       mtime = Thu Jan 01 00:00:00 UTC 1970\nephemeralOwner = 0x100\nmZxid = 0x3\n";
+        assert_eq!(
+            normal(&lines(printed), "> stat /a"),
+            "ctime = <time>\nmtime = Thu Jan 01 00:00:00 UTC 1970\nephemeralOwner = <session>\nmZxid = 0x3\n\
+             WatchedEvent state:SyncConnected type:NodeCreated path:/a zxid: 3\n"
+        );
+    }
+
+    #[test]
+    fn only_what_comes_from_a_hash_map_is_sorted() {
+        assert_eq!(normal(&lines("[/b, /a]"), "> getEphemerals"), "[/a, /b]\n");
+        assert_eq!(normal(&lines("[/b, /a]"), "> ls /"), "[/b, /a]\n");
+        assert_eq!(normal(&lines("b\na"), "> whoami"), "a\nb\n");
+        assert_eq!(normal(&lines("b\na"), "> getAcl /"), "b\na\n");
+    }
+}
