@@ -17,6 +17,7 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException.Code;
+import org.apache.zookeeper.Op;
 import org.apache.zookeeper.ZKUtil;
 import org.apache.zookeeper.ZooKeeper;
 import org.apache.zookeeper.data.Stat;
@@ -134,8 +135,9 @@ final class ZnodeCases {
         String parent = scene.root + "/parent";
         String lasting = scene.root + "/lasting";
         calls.create(brief, null, OPEN, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 300);
-        calls.create(parent, null, OPEN, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 300);
-        calls.create(parent + "/child", null, OPEN, CreateMode.PERSISTENT);
+        // Together, so that the parent is never due without its child.
+        calls.multi(List.of(Op.create(parent, null, OPEN, CreateMode.PERSISTENT_WITH_TTL, 300),
+                Op.create(parent + "/child", null, OPEN, CreateMode.PERSISTENT)));
         calls.create(lasting, null, OPEN, CreateMode.PERSISTENT_WITH_TTL, new Stat(), 1_000_000);
         eventually("its time is over", () -> calls.exists(brief, false) == null);
         Thread.sleep(600);

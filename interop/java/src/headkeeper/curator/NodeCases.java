@@ -101,10 +101,10 @@ final class NodeCases {
         CuratorFramework client = Curator.open(scene);
         CuratorFramework other = Curator.open(scene);
         String path = scene.root + "/ttl";
-        PersistentTtlNode node = new PersistentTtlNode(client, path, 1500, bytes("data"));
+        PersistentTtlNode node = new PersistentTtlNode(client, path, 3000, bytes("data"));
         node.start();
         that(node.waitForInitialCreate(20, TimeUnit.SECONDS), "the node is never made");
-        Thread.sleep(4000);
+        Thread.sleep(7000);
         equal(bytes("data"), other.getData().forPath(path));
         node.setData(bytes("new"));
         eventually("the data is set", () -> Curator.text(other.getData().forPath(path)).equals("new"));
