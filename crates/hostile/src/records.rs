@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 use wire::{
-    ConnectRequest, ConnectResponse, Decode, ELECTION_ADDRESS_MAX, ElectionHandshake, Encode,
-    ForwardedRequest, LearnerInfo, Notification, OpCode, QuorumPacket, Reader, ReplyHeader, Request,
+    ConnectRequest, ConnectResponse, CreateMode, Decode, ELECTION_ADDRESS_MAX, ElectionHandshake, Encode,
+    ForwardedRequest, LearnerInfo, MultiOp, Notification, OpCode, QuorumPacket, Reader, ReplyHeader, Request,
     RequestHeader, Response, TouchedSession, TxnRecord, WatcherEvent, decode_multi,
 };
 
@@ -29,11 +29,21 @@ fn same<T: PartialEq + Debug>(second: &T, third: &T) {
 /// The operation is chosen by the first byte.
 pub fn requests(input: &[u8]) {
     let Some((op, body)) = operation(input) else { return };
-    settles!(|r| Request::decode(op, r), |request: &Request<'_>| request.to_bytes(), body);
+    if !matches!(Request::decode(op, &mut Reader::new(body)), Ok(Request::Multi { ops }) if ops.iter().any(is_spoilt))
+    {
+        settles!(|r| Request::decode(op, r), |request: &Request<'_>| request.to_bytes(), body);
+    }
     settles!(RequestHeader::decode, |header: &RequestHeader| header.to_bytes(), body);
     settles!(ConnectRequest::decode, |request: &ConnectRequest<'_>| request.to_bytes(), body);
     let ops = decode_multi(&mut Reader::new(body)).map(|ops| ops.len()).unwrap_or_default();
     assert!(ops <= body.len(), "every operation of a multi takes a byte at least");
+}
+
+/// A create that came as createTTL with whatever flags, which as a plain create nobody may send.
+fn is_spoilt(op: &MultiOp<'_>) -> bool {
+    let MultiOp::Create { op, acl, flags, .. } = op else { return false };
+    *op != OpCode::CreateTtl
+        && (acl.is_none() || CreateMode::from_flags(*flags).is_none_or(CreateMode::is_ttl))
 }
 
 /// The operation is chosen by the first byte.
