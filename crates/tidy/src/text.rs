@@ -13,6 +13,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("crates/tree/src/projection/prepare.rs", "one function per operation, in the order of the protocol"),
     ("crates/interop/src/pair.rs", "one driver; every item's way through both servers shares its state"),
     ("crates/zab/tests/scenarios_learner.rs", "a list of small scenarios, one per issue"),
+    ("crates/zab/tests/scenarios_leader.rs", "a list of small scenarios, one per issue"),
     ("crates/node/tests/world/mod.rs", "one harness for all of the node's stories"),
 ];
 
