@@ -71,7 +71,8 @@ impl Node {
         now: Now,
         out: &mut Outputs,
     ) -> Node {
-        let node = Node::start(config, recovered, Some(membership), seed, now);
+        let mut node = Node::start(config, recovered, Some(membership), seed, now);
+        node.write_config_node();
         out.wake_at_us = Some(now.mono_us);
         node
     }

@@ -24,6 +24,22 @@ fn three_servers_elect_one_and_replicate() {
 }
 
 #[test]
+fn everybody_tells_the_configuration() {
+    let mut cluster = Cluster::settled(3);
+    for id in 1..=3 {
+        let client = cluster.connect(id);
+        let reply =
+            cluster.call(&client, &Request::GetData { path: Some("/zookeeper/config".into()), watch: false });
+        let Response::Data(Some(data), stat) = reply.response(OpCode::GetData) else { panic!("{reply:?}") };
+        let text = String::from_utf8(data.into_owned()).expect("text");
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert_eq!(lines[0], "server.1=host1:2888:3888:participant");
+        assert_eq!(lines[3], "version=0");
+        assert_eq!((lines.len(), stat.version, stat.aversion, stat.mzxid), (4, -1, -1, 0));
+    }
+}
+
+#[test]
 fn two_of_three_are_enough_and_the_third_catches_up() {
     let mut cluster = Cluster::new(3, 0);
     cluster.start(1);

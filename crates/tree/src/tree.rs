@@ -111,6 +111,16 @@ impl Tree {
         self.last_zxid = zxid;
     }
 
+    /// Puts an ensemble's configuration into `/zookeeper/config`, without a transaction: every member writes its own
+    /// (reference: quorum-protocol §5.2, F5). The version is that of the configuration.
+    pub fn set_config(&mut self, text: &str, version: i64) {
+        let config = self.nodes.find(CONFIG).expect("a built-in node");
+        self.change_data(config, CONFIG, Some(text.as_bytes()), |node| {
+            node.version = -1;
+            node.mzxid = version;
+        });
+    }
+
     /// The digest over all nodes; 0 when digests are off.
     pub fn digest(&self) -> i64 {
         self.digest

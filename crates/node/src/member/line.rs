@@ -206,6 +206,7 @@ impl Node {
                 let Recovered { tree, log, notices, .. } = *recovered;
                 notices.into_iter().for_each(|notice| self.note_info(out, || notice));
                 self.tree = tree;
+                self.write_config_node();
                 self.pipeline.lane.replace(log);
                 self.snapshots.wanted = true;
                 let member = self.member();

@@ -183,6 +183,14 @@ impl Node {
         }
     }
 
+    /// The tree tells this member's own configuration.
+    pub(crate) fn write_config_node(&mut self) {
+        if let Some(member) = &self.member {
+            let ensemble = &member.membership.peer.ensemble;
+            self.tree.set_config(&ensemble.text(), ensemble.version);
+        }
+    }
+
     pub(crate) fn member(&mut self) -> &mut Member {
         self.member.as_mut().expect("only a member gets here")
     }

@@ -145,6 +145,7 @@ impl Node {
             Ok(tree) => {
                 self.give_up_snapshot();
                 self.tree = tree;
+                self.write_config_node();
                 self.snapshots.wanted = true;
                 let member = self.member();
                 member.unapplied = Default::default();
