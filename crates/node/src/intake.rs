@@ -206,7 +206,7 @@ impl Node {
             return self.ready(slot, request, Ready::Unimplemented);
         };
         if is_write(op) {
-            return self.write(slot, request, op, &mut body);
+            return self.write(slot, request, op, &mut body, out);
         }
         if op == OpCode::Sync && self.learning().is_some() {
             return self.forward_sync(slot, request, frame, body.rest());
@@ -238,7 +238,14 @@ impl Node {
     }
 
     /// Prepares a write against everything before it and puts it on its way.
-    fn write(&mut self, slot: u32, request: RequestInfo, op: OpCode, body: &mut Reader<'_>) {
+    fn write(
+        &mut self,
+        slot: u32,
+        request: RequestInfo,
+        op: OpCode,
+        body: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) {
         let record = body.rest();
         let decoded = match Request::decode(op, body) {
             Ok(Request::CloseSession) => Decoded::Close,
@@ -274,6 +281,10 @@ impl Node {
             Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
+        for excess in self.pipeline.projection.take_quota_excesses() {
+            self.stats.metrics.traffic.exceeded_quota(&excess.path);
+            self.note_warn(out, || excess.to_string());
+        }
         self.wait_for_write(slot, session_slot, Some(zxid), request);
     }
 

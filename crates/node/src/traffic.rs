@@ -16,6 +16,8 @@ pub struct NamespaceTraffic {
     pub read: Option<Summary>,
     /// Written, paths included.
     pub write: Option<Summary>,
+    /// Writes that a hard quota refused.
+    pub quota_exceeded: Option<u64>,
 }
 
 /// [`NamespaceTraffic`] by the top component of the path.
@@ -44,12 +46,20 @@ impl Traffic {
         }
     }
 
+    /// A hard quota below this path's top component refused a write.
+    pub(crate) fn exceeded_quota(&mut self, path: &str) {
+        if let Some(traffic) = self.of(path) {
+            *traffic.quota_exceeded.get_or_insert(0) += 1;
+        }
+    }
+
     /// Forgets the numbers, not the names.
     pub(crate) fn reset(&mut self) {
         for traffic in self.namespaces.values_mut() {
             for part in [&mut traffic.read, &mut traffic.write].into_iter().flatten() {
                 *part = Summary::default();
             }
+            traffic.quota_exceeded.iter_mut().for_each(|count| *count = 0);
         }
     }
 
@@ -90,7 +100,7 @@ mod tests {
         traffic.read("/", 9);
         let all: Vec<_> = traffic.iter().collect();
         assert_eq!(all.len(), 1);
-        let (name, NamespaceTraffic { read, write }) = all[0];
+        let (name, NamespaceTraffic { read, write, .. }) = all[0];
         assert_eq!(name, "app");
         assert_eq!(*write, Some(Summary { count: 2, sum: 9 + 6, min: 6, max: 9 }));
         assert_eq!(*read, Some(Summary { count: 1, sum: 77, min: 77, max: 77 }));

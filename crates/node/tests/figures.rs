@@ -127,3 +127,31 @@ fn a_replay_leaves_digests_and_a_count() {
     let loaded = world.node().metrics().startup_txns_loaded;
     assert_eq!((loaded.count, loaded.sum), (1, 131));
 }
+
+/// A write that a hard quota refuses is counted and gets Apache's line.
+#[test]
+fn an_exceeded_quota_is_told() {
+    let mut world = World::with(|_, tree| tree.enforce_quota = true);
+    let client = world.connect();
+    for path in ["/a", "/zookeeper/quota/a"] {
+        world.create_ok(&client, path);
+    }
+    let limits = "count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=2";
+    for name in ["zookeeper_limits", "zookeeper_stats"] {
+        world.create_ok(&client, &format!("/zookeeper/quota/a/{name}"));
+    }
+    world.set(&client, "/zookeeper/quota/a/zookeeper_limits", limits);
+    world.create_ok(&client, "/a/1");
+    assert_eq!(world.create(&client, "/a/2").err, -125);
+    assert_eq!(world.set(&client, "/a", "0123456789").err, -125);
+    let line = "Quota exceeded: /a [current count=3, hardCountLimit=2]".to_owned();
+    assert!(world.notes.contains(&line), "{:?}", world.notes);
+    assert!(world.notes.iter().any(|note| note.ends_with("hardByteLimit=10]")), "{:?}", world.notes);
+    let exceeded = |world: &World| {
+        let traffic = &world.node().metrics().traffic;
+        traffic.iter().find(|(name, _)| *name == "a").and_then(|(_, traffic)| traffic.quota_exceeded)
+    };
+    assert_eq!(exceeded(&world), Some(2));
+    world.step(Input::Admin(Admin::ResetServerStats));
+    assert_eq!(exceeded(&world), Some(0));
+}

@@ -38,6 +38,6 @@ pub use config::TreeConfig;
 pub use load::{LoadError, TreeLoader};
 pub use nodes::NodeKind;
 pub use projection::{PrepContext, Projection, SessionState};
-pub use quota::{QuotaView, Usage};
+pub use quota::{QuotaExcess, QuotaView, Usage};
 pub use snapshot::SnapshotHead;
 pub use tree::{NodeRef, Tree};

@@ -11,11 +11,11 @@ pub use prepare::{PrepContext, SessionState};
 use crate::acl_table::is_open;
 use crate::nodes::{NodeId, Znode};
 use crate::path::canonical;
-use crate::{NodeKind, Tree, acl, digest};
+use crate::{NodeKind, QuotaExcess, Tree, acl, digest};
 use hashbrown::HashTable;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use wire::{Acl, Id, SessionId, StatPersisted, Zxid};
+use wire::{Acl, ErrorCode, Id, SessionId, StatPersisted, Zxid};
 
 /// A node as it will be.
 #[derive(Clone, Debug)]
@@ -108,6 +108,9 @@ struct Undo {
     before: Option<(Zxid, Pending)>,
 }
 
+/// Refusals by quotas that are kept for whoever asks.
+const QUOTA_EXCESSES_MAX: usize = 256;
+
 /// The changes prepared and not yet applied.
 #[derive(Default)]
 pub struct Projection {
@@ -125,9 +128,28 @@ pub struct Projection {
     digest: i64,
     /// What a multi under way has changed.
     undo: Option<Vec<Undo>>,
+    /// What hard quotas have refused and nobody has asked about yet.
+    quota_excesses: Vec<QuotaExcess>,
 }
 
 impl Projection {
+    /// What hard quotas have refused since somebody last asked.
+    pub fn take_quota_excesses(&mut self) -> Vec<QuotaExcess> {
+        std::mem::take(&mut self.quota_excesses)
+    }
+
+    fn check_quota(&mut self, tree: &Tree, path: &str, count: i64, bytes: i64) -> Result<(), ErrorCode> {
+        match tree.quota_excess(path, count, bytes) {
+            Some(excess) => {
+                if self.quota_excesses.len() < QUOTA_EXCESSES_MAX {
+                    self.quota_excesses.push(excess);
+                }
+                Err(ErrorCode::QuotaExceeded)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Nothing outstanding.
     pub fn new() -> Projection {
         Projection::default()

@@ -6,7 +6,7 @@
 
 use crate::nodes::{NodeId, ROOT};
 use crate::tree::{QUOTA, Tree};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 const LIMITS: &str = "zookeeper_limits";
 const STATS: &str = "zookeeper_stats";
@@ -18,6 +18,28 @@ pub struct Usage {
     pub count: i64,
     /// Bytes of data.
     pub bytes: i64,
+}
+
+/// A write that a hard limit refuses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuotaExcess {
+    /// The path of the quota.
+    pub path: String,
+    /// `count` or `bytes`.
+    pub what: &'static str,
+    /// What there would be.
+    pub wanted: i64,
+    /// What there may be.
+    pub limit: i64,
+}
+
+impl fmt::Display for QuotaExcess {
+    /// Apache's line in the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QuotaExcess { path, what, wanted, limit } = self;
+        let name = if *what == "count" { "hardCountLimit" } else { "hardByteLimit" };
+        write!(f, "Quota exceeded: {path} [current {what}={wanted}, {name}={limit}]")
+    }
 }
 
 /// One quota as its nodes tell it.
@@ -95,20 +117,26 @@ impl Tree {
         self.nodes.subtree(top).filter_map(view).collect()
     }
 
-    /// Would a hard limit be exceeded by `count` more nodes and `bytes` more bytes at `path`? Compares with the applied
-    /// usage: operations still under way do not count.
-    pub(crate) fn exceeds_quota(&self, path: &str, count: i64, bytes: i64) -> bool {
+    /// The hard limit that `count` more nodes and `bytes` more bytes at `path` would exceed. Compares with the applied usage:
+    /// operations still under way do not count.
+    pub(crate) fn quota_excess(&self, path: &str, count: i64, bytes: i64) -> Option<QuotaExcess> {
         if !self.config.enforce_quota {
-            return false;
+            return None;
         }
-        let Some(quota) = self.quota_above(path) else { return false };
+        let quota = self.quota_above(path)?;
         let text_of = |name| self.nodes.child(quota, name).map(|id| self.nodes.at(id).data().unwrap_or(&[]));
-        let (Some(limits), Some(stats)) = (text_of(LIMITS), text_of(STATS)) else { return false };
+        let (limits, stats) = (text_of(LIMITS)?, text_of(STATS)?);
         let usage = Stats::parse(stats).map(|stats| stats.usage).unwrap_or_else(|| self.usage_of(quota));
-        let over =
-            |limit: i64, used: i64, more: i64| more != 0 && limit > -1 && used.saturating_add(more) > limit;
-        over(limit(limits, "countHardLimit"), usage.count, count)
-            || over(limit(limits, "byteHardLimit"), usage.bytes, bytes)
+        let excess = |key, what, used: i64, more: i64| {
+            let (limit, wanted) = (limit(limits, key), used.saturating_add(more));
+            (more != 0 && limit > -1 && wanted > limit).then(|| {
+                let path = self.nodes.path(quota);
+                let path = controlled_path(&path).unwrap_or_default().to_owned();
+                QuotaExcess { path, what, wanted, limit }
+            })
+        };
+        excess("countHardLimit", "count", usage.count, count)
+            .or_else(|| excess("byteHardLimit", "bytes", usage.bytes, bytes))
     }
 
     /// The deepest quota node whose path covers `path`.

@@ -65,7 +65,8 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     Ok(report)
 }
 
-const OPEN: Profile = profile(&[("tickTime", "2000"), ("fsync.warningthresholdms", "60000")]);
+const OPEN: Profile =
+    profile(&[("tickTime", "2000"), ("fsync.warningthresholdms", "60000"), ("enforceQuota", "true")]);
 
 /// Whitelists as operators write them; every word is asked behind each.
 const WHITELISTS: &[&Profile] = &[

@@ -123,5 +123,7 @@ fn quotas(a: &mut Talk) -> Told {
     }
     node("/zookeeper/quota/app/seq", "")?;
     node("/zookeeper/quota/app/seq/zookeeper_limits", "count=5,bytes=-1")?;
-    node("/app/counted", "12345")
+    node("/app/counted", "12345")?;
+    a.set("/container", &"x".repeat(2000))?.fails(-125)?;
+    a.set("/container", "little")?.ok()
 }

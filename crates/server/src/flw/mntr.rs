@@ -92,6 +92,9 @@ fn quota_gauges(text: &mut String, quotas: &BTreeMap<&str, QuotaGauges>) {
 
 fn traffic(text: &mut String, traffic: &Traffic) {
     for (namespace, bytes) in traffic.iter() {
+        if let Some(count) = bytes.quota_exceeded {
+            line(text, format_args!("{namespace}_quota_exceeded_error_per_namespace"), count);
+        }
         for (part, bytes) in [("read", bytes.read), ("write", bytes.write)] {
             if let Some(bytes) = bytes {
                 summary(text, format_args!("{namespace}_{part}_per_namespace"), bytes);

@@ -222,9 +222,7 @@ impl Projection {
             return Err(ErrorCode::NoChildrenForEphemerals.into());
         }
         let length = request.data.as_ref().map_or(0, |data| data.len());
-        if tree.exceeds_quota(&path, 1, length as i64) {
-            return Err(ErrorCode::QuotaExceeded.into());
-        }
+        self.check_quota(tree, &path, 1, length as i64)?;
         let (kind, owner) = kind_and_owner(request.op, mode, request.ttl, ctx.session);
         let parent_cversion = parent.stat.cversion.wrapping_add(1);
         self.add_child(step, parent_path, parent, parent_cversion);
@@ -367,9 +365,7 @@ impl Projection {
             return Err(ErrorCode::NoAuth.into());
         }
         let length = data.as_ref().map_or(0, |data| data.len());
-        if tree.exceeds_quota(&path, 0, length as i64 - node.data_length as i64) {
-            return Err(ErrorCode::QuotaExceeded.into());
-        }
+        self.check_quota(tree, &path, 0, length as i64 - node.data_length as i64)?;
         let version = check_version(expected, node.stat.version)?;
         let before = node.digest;
         node.stat.version = version;
