@@ -73,6 +73,11 @@ impl History {
         self.promised = self.promised.max(zxid);
     }
 
+    /// A quorum has decided against everything behind `zxid`: the promise is taken back, as only a leader may.
+    pub fn give_up_behind(&mut self, zxid: Zxid) {
+        self.promised = self.promised.min(zxid);
+    }
+
     /// The last transaction that is, or was, on its way.
     pub fn issued(&self) -> Zxid {
         Zxid(self.txns.len() as i64)
