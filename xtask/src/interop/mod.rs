@@ -73,6 +73,8 @@ pub(crate) struct Stage {
     scratch: PathBuf,
     /// Only tests whose names contain this.
     filter: Option<String>,
+    /// Our program, where it was named; suites that need its tools beside an Apache server build it otherwise.
+    binary: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -106,7 +108,7 @@ pub(crate) fn run(arguments: Interop) -> Result<()> {
     }
     let suites = chosen(&arguments.suites)?;
     let (program, label) = match arguments.against {
-        Against::Headkeeper => (Program::Headkeeper(binary(arguments.binary)?), "headkeeper"),
+        Against::Headkeeper => (Program::Headkeeper(binary(arguments.binary.clone())?), "headkeeper"),
         Against::Apache => {
             apache::classpath()?;
             (Program::Apache, "apache")
@@ -121,7 +123,8 @@ pub(crate) fn run(arguments: Interop) -> Result<()> {
         for directory in [&scratch, &installed] {
             fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         }
-        let stage = Stage { program: program.clone(), installed, scratch, filter: arguments.only.clone() };
+        let (filter, binary) = (arguments.only.clone(), arguments.binary.clone());
+        let stage = Stage { program: program.clone(), installed, scratch, filter, binary };
         let started = Instant::now();
         let mut report = (suite.run)(&stage).unwrap_or_else(|e| Report::broken(&format!("{e:#}")));
         report.excuse(suite.excuses);

@@ -33,7 +33,7 @@ fn run(stage: &Stage) -> Result<Report> {
     let data = write_files(stage)?;
     let ours = match &stage.program {
         Program::Headkeeper(binary) => binary.clone(),
-        Program::Apache => super::binary(None)?,
+        Program::Apache => super::binary(stage.binary.clone())?,
     };
     let tools = Tools { classpath: apache::classpath()?, ours };
     let mut report = Report::default();
