@@ -4,6 +4,10 @@
 //! says whether it may be believed, and whose name Apache ignores. A twin that names a later epoch than its file is right:
 //! epochs never go back, and nobody else writes twins. A file that names a later one than its twin is right as well:
 //! Apache wrote it, or a crash came between the two.
+//!
+//! A history is made durable before the epoch it belongs to (ZOOKEEPER-4643), so a crash may leave transactions of a later
+//! epoch than `currentEpoch`. Apache's server then refuses to start; here it goes on with the earlier epoch, which is what
+//! it has promised: its vote is the lower one.
 
 use crate::{Dir, Disk, DiskError, DiskOp, FileName};
 use std::fmt;
@@ -60,10 +64,10 @@ pub enum EpochError {
         /// Its first line.
         found: String,
     },
-    /// There are transactions of a later epoch than `currentEpoch` admits: Apache's words.
+    /// There are transactions of a later epoch than `acceptedEpoch`, which is written before any of them is asked for.
     Behind {
-        /// `currentEpoch`.
-        current: u32,
+        /// `acceptedEpoch`.
+        accepted: u32,
         /// The last transaction.
         last: Zxid,
     },
@@ -82,8 +86,8 @@ impl fmt::Display for EpochError {
         match self {
             EpochError::Disk(error) => return error.fmt(f),
             EpochError::NotANumber { path, found } => write!(f, "Found {found} in {path}")?,
-            EpochError::Behind { current, last } => {
-                write!(f, "The current epoch, {current:x}, is older than the last zxid, {}", last.0)?;
+            EpochError::Behind { accepted, last } => {
+                write!(f, "The accepted epoch, {accepted:x}, is older than the last zxid, {}", last.0)?;
             }
             EpochError::Contradiction(Epochs { accepted, current }) => {
                 write!(f, "The accepted epoch, {accepted:x} is less than the current epoch, {current:x}")?;
@@ -117,12 +121,14 @@ pub fn load_epochs(disk: &mut dyn Disk, last: Zxid) -> Result<(Epochs, Vec<DiskO
     if last.epoch() > current.epoch {
         // A crash between writing the file aside and renaming it (ZOOKEEPER-4269).
         let aside = read(disk, &names, &EpochFile::Current.temporary())?;
-        match aside.and_then(|text| parse(&text)).filter(|aside| *aside >= last.epoch()) {
-            Some(aside) => current = Loaded { epoch: aside, whole: false },
-            None => return Err(EpochError::Behind { current: current.epoch, last }),
+        if let Some(aside) = aside.and_then(|text| parse(&text)).filter(|aside| *aside >= last.epoch()) {
+            current = Loaded { epoch: aside, whole: false };
         }
     }
     let accepted = load(disk, &names, EpochFile::Accepted, last.epoch())?;
+    if last.epoch() > accepted.epoch {
+        return Err(EpochError::Behind { accepted: accepted.epoch, last });
+    }
     let epochs = Epochs { accepted: accepted.epoch, current: current.epoch };
     if epochs.accepted < epochs.current {
         return Err(EpochError::Contradiction(epochs));

@@ -1,0 +1,192 @@
+//! What only members of ensembles do with files, under crashes: epochs, truncation, history read again.
+
+use sim::{Fault, History, Rng, SimDisk, StoreMachine, StoreSetup, Survival};
+use store::{
+    Dir, Disk, DiskOp, EpochError, EpochFile, Epochs, FileName, StoreConfig, load_epochs, read_history,
+    recover, truncate, write_epoch,
+};
+use tree::TreeConfig;
+use wire::Zxid;
+
+fn rng(seed: u64, label: &str) -> Rng {
+    Rng::new(seed, label)
+}
+
+fn write(disk: &mut SimDisk, which: EpochFile, epoch: u32) {
+    write_epoch(which, epoch).iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+}
+
+fn file(name: &str) -> FileName {
+    FileName::new(Dir::Snap, name)
+}
+
+#[test]
+fn a_crash_leaves_the_old_epoch_or_the_new_one() {
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    write(&mut disk, EpochFile::Accepted, 9);
+    write(&mut disk, EpochFile::Current, 9);
+    for which in [EpochFile::Accepted, EpochFile::Current] {
+        let ops = write_epoch(which, 10);
+        for (done, next) in ops.iter().map(Some).chain([None]).enumerate() {
+            for survival in Survival::ALL {
+                for seed in 0..8 {
+                    let mut disk = disk.crashed(None, Survival::Everything, rng(seed, "copy"));
+                    ops[..done].iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+                    let mut disk = disk.crashed(next, survival, rng(seed, "crash"));
+                    let found = match (load_epochs(&mut disk, Zxid::from_parts(9, 1)), which) {
+                        (Ok((epochs, _)), EpochFile::Accepted) => epochs.accepted,
+                        (Ok((epochs, _)), EpochFile::Current) => epochs.current,
+                        // A member accepts an epoch before it takes its history over.
+                        (Err(EpochError::Contradiction(Epochs { current: 10, .. })), EpochFile::Current) => {
+                            10
+                        }
+                        (Err(error), _) => panic!("{which:?} after {done} operations, {survival:?}: {error}"),
+                    };
+                    assert!(
+                        found == 10 || (found == 9 && next.is_some()),
+                        "{found} after {done}, {survival:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_digit_does_not_pass() {
+    for (text, expected) in [("7", 9), ("xyz", 9), ("", 9), ("11", 11), ("9 \n", 9)] {
+        let mut disk = SimDisk::new(rng(1, "disk"), false);
+        write(&mut disk, EpochFile::Accepted, 9);
+        write(&mut disk, EpochFile::Current, 9);
+        disk.damage(&file("acceptedEpoch"), |bytes| *bytes = text.as_bytes().to_vec());
+        let (epochs, repairs) = load_epochs(&mut disk, Zxid::ZERO).expect("the twin knows");
+        assert_eq!(epochs.accepted, expected, "{text:?}");
+        repairs.iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+        assert_eq!(
+            load_epochs(&mut disk, Zxid::ZERO).map(|(epochs, repairs)| (epochs, repairs.len())),
+            Ok((epochs, 0))
+        );
+    }
+}
+
+#[test]
+fn epochs_of_apache_and_of_nobody() {
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    let last = Zxid::from_parts(3, 7);
+    assert_eq!(load_epochs(&mut disk, last).expect("a fresh member").0, Epochs { accepted: 3, current: 3 });
+    disk.put(&file("acceptedEpoch"), b"5");
+    disk.put(&file("currentEpoch"), b"4\n");
+    assert_eq!(load_epochs(&mut disk, last).expect("Apache's files").0, Epochs { accepted: 5, current: 4 });
+    disk.put(&file("currentEpoch"), b"6");
+    let error = load_epochs(&mut disk, last).expect_err("current is ahead of accepted");
+    assert!(
+        error.to_string().starts_with("The accepted epoch, 5 is less than the current epoch, 6"),
+        "{error}"
+    );
+    disk.put(&file("currentEpoch"), b"four");
+    let error = load_epochs(&mut disk, last).expect_err("no number, no twin");
+    assert!(error.to_string().starts_with("Found four in "), "{error}");
+}
+
+/// ZOOKEEPER-2307, ZOOKEEPER-4643: between the history and the epoch it belongs to.
+#[test]
+fn a_history_ahead_of_its_epoch_starts_with_the_lower_vote() {
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    write(&mut disk, EpochFile::Accepted, 10);
+    write(&mut disk, EpochFile::Current, 9);
+    let last = Zxid::from_parts(10, 3);
+    assert_eq!(
+        load_epochs(&mut disk, last).expect("what a crash may leave").0,
+        Epochs { accepted: 10, current: 9 }
+    );
+    let error = load_epochs(&mut disk, Zxid::from_parts(11, 1)).expect_err("no crash leaves that");
+    assert!(error.to_string().starts_with("The accepted epoch, a, is older than the last zxid"), "{error}");
+}
+
+/// A disk with logs and snapshots, and the last zxid.
+fn written(seed: u64) -> (SimDisk, StoreSetup, Zxid) {
+    let store = StoreConfig { prealloc_bytes: 4096, snap_count: 60, ..StoreConfig::default() };
+    let setup = StoreSetup { store, tree: TreeConfig::default(), retain_count: 3 };
+    let disk = SimDisk::new(rng(seed, "disk"), false);
+    let history = History::new(TreeConfig::default());
+    let mut machine =
+        StoreMachine::start(disk, &setup, history, rng(seed, "machine")).expect("an empty disk");
+    for _ in 0..400 {
+        machine.decide();
+        machine.settle().expect("a disk without faults");
+    }
+    let last = machine.history.promised();
+    (machine.disk, setup, last)
+}
+
+#[test]
+fn truncating_survives_a_crash_at_every_operation() {
+    let (disk, setup, last) = written(3);
+    let oldest = Zxid(last.0 - 40);
+    for keep in [last, Zxid(last.0 - 1), Zxid(last.0 - 17), oldest] {
+        for at in 0..40 {
+            for survival in Survival::ALL {
+                let mut disk = disk.crashed(None, Survival::Everything, rng(at, "copy"));
+                disk.plan_fault(at, Fault::Stop);
+                let result = truncate(&mut disk, &setup.store, keep);
+                let complete = result.is_ok();
+                let mut disk = disk.crashed(None, survival, rng(at, "crash"));
+                let recovered = recover(&mut disk, &setup.store, setup.tree.clone())
+                    .unwrap_or_else(|error| panic!("keep {keep}, operation {at}, {survival:?}: {error}"));
+                let found = recovered.last_zxid();
+                assert!(found >= keep && found <= last, "keep {keep}: {found} of {last}");
+                assert!(!complete || found == keep, "keep {keep}: {found} is left, {survival:?}");
+                if complete {
+                    let again = truncate(&mut disk, &setup.store, keep);
+                    assert_eq!(again, Ok(()), "nothing is left to cut");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_an_older_snapshot_nothing_is_cut() {
+    let (mut disk, setup, _) = written(3);
+    let before = disk.files();
+    let snapshots =
+        before.iter().filter(|file| file.name.starts_with("snapshot.")).cloned().collect::<Vec<_>>();
+    for file in snapshots.iter().rev().skip(1) {
+        disk.execute(&DiskOp::Remove { file: file.clone() }).expect("a disk without faults");
+    }
+    let before = disk.files();
+    let error = truncate(&mut disk, &setup.store, Zxid(1)).expect_err("there is nothing to replay on");
+    assert!(error.to_string().contains("all snapshots are newer"), "{error}");
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn history_is_read_from_anywhere_in_any_pieces() {
+    let (mut disk, setup, last) = written(5);
+    let all = read_history(&mut disk, &setup.store, Zxid::ZERO, last, usize::MAX)
+        .expect("a disk without faults")
+        .txns;
+    let first = all.first().expect("transactions").0;
+    assert_eq!(all.last().map(|(zxid, _)| *zxid), Some(last));
+    for after in (first.0..=last.0).step_by(7).map(Zxid) {
+        let (mut at, mut got) = (after, Vec::new());
+        loop {
+            let slice = read_history(&mut disk, &setup.store, at, last, 300).expect("a disk without faults");
+            assert_eq!(slice.at_or_before, Some(at), "the logs reach back");
+            let Some((zxid, _)) = slice.txns.last() else { break };
+            at = *zxid;
+            got.extend(slice.txns);
+        }
+        let expected: Vec<_> = all.iter().filter(|(zxid, _)| *zxid > after).cloned().collect();
+        assert_eq!(got, expected, "after {after}");
+    }
+    let upto = Zxid(last.0 - 3);
+    let slice = read_history(&mut disk, &setup.store, Zxid(last.0 - 9), upto, usize::MAX).expect("a disk");
+    assert_eq!(
+        slice.txns.last().map(|(zxid, _)| *zxid),
+        Some(upto),
+        "nothing behind what is known to be durable"
+    );
+    let slice = read_history(&mut disk, &setup.store, Zxid(-5), last, 1).expect("a disk without faults");
+    assert_eq!(slice.at_or_before, None, "the logs do not reach back so far");
+}
