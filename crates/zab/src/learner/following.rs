@@ -60,8 +60,7 @@ impl Following {
         Ok(())
     }
 
-    /// The next transaction. One that was there already comes from a 3.9 leader that could not read a client's request
-    /// and will never commit its error (reference: quorum-protocol §13).
+    /// The next transaction. One that was there already is none (reference: quorum-protocol §13).
     fn propose(&mut self, txn: Txn, ctx: &mut Context<'_>) -> Result<(), Leave> {
         if txn.zxid <= self.newest {
             ctx.out.note(format!("{} was proposed again", txn.zxid));
