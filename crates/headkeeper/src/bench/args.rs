@@ -9,27 +9,31 @@ use std::time::Duration;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  headkeeper bench                                32 connections x 8 in flight, half reads, half writes
-  headkeeper bench --mix set --size 1024 --json   writes of 1 KiB; the result as JSON on stdout
-  headkeeper bench -c 1 -d 1 --mix set            the latency of a lone writer
-  headkeeper bench --rate 5000 --mix get:9,set:1  a fixed rate; latency includes waiting for a turn
-  headkeeper bench --load 1000000 --duration 0 --keep    fill a server with a million znodes
-  headkeeper bench --clean                        remove what a kept or interrupted run left behind
+  headkeeper bench                              32 connections x 8 in flight, half reads
+  headkeeper bench --mix set --size 1024        writes of 1 KiB
+  headkeeper bench -c 1 -d 1 --mix set --json   the latency of a lone writer, as JSON
+  headkeeper bench --rate 5000 --mix get:9,set:1
+                                                a fixed rate; latency includes waiting for a turn
+  headkeeper bench --load 1000000 --duration 0 --keep
+                                                fill a server with a million znodes
+  headkeeper bench --clean                      remove what a kept run left behind
 
 Reading the result:
   per second   answers counted inside the measured time, over its length
-  p50 .. p99.9 so many percent of the answers came within this many ms of their request being sent
-               (with --rate: of its being due)
-  this tool    near 100% of a core per thread, it is the tool that is measured: give it more --threads
-  server       with --server-pid: CPU time per operation, which says more than the rate on a busy machine
-In a closed loop, connections x depth = per second x mean latency: more in flight gives more throughput
-until the server is full, and after that only more latency. Compare servers at the same load, in
-turn, more than once; a server in Java needs --warmup 5 or more before it shows its speed.
+  p50 .. p99.9 so many percent of the answers came within this many ms of their request being
+               sent (with --rate: of its being due)
+  this tool    near 100% of a core per thread, the tool itself is the limit: use more --threads
+  server       with --server-pid: CPU time per operation, which says more than the rate does
+               on a busy machine
 
-The znodes live under --path, which holds nothing else; they are removed at the end, also after ctrl-C
-or SIGTERM, and leftovers at the start. Runs that go on at the same time need a --path each.
-Exit code: 0 measured (refusals are counted), 1 the server cannot be used or the run was interrupted,
-2 wrong arguments.")]
+In a closed loop, connections x depth = per second x mean latency: more in flight gives more
+throughput until the server is full, and after that only more latency. Compare servers at the
+same load, in turn, more than once; one in Java needs --warmup 5 or more to show its speed.
+
+The znodes live under --path, which holds nothing else; they are removed at the end, also
+after ctrl-C or SIGTERM, and leftovers at the start. Runs at the same time need a --path each.
+Exit code: 0 measured (refusals are counted), 1 the server cannot be used or the run was
+interrupted, 2 wrong arguments.")]
 pub struct BenchArgs {
     /// Servers, host:port[,host:port...]; connections are spread over them
     #[arg(short, long, default_value = "127.0.0.1:2181", value_name = "HOSTS")]
