@@ -203,13 +203,21 @@ fn copy(disk: &SimDisk) -> SimDisk {
 fn apply(disk: &mut SimDisk, file: &FileName, damage: Damage) {
     let sector = |bytes: &mut Vec<u8>, at: usize, from: Option<usize>| {
         let (start, end) = (at * SECTOR_LEN, ((at + 1) * SECTOR_LEN).min(bytes.len()));
+        if start >= end {
+            return;
+        }
         match from {
             None => bytes[start..end].fill(0),
             Some(from) => bytes.copy_within(from * SECTOR_LEN..from * SECTOR_LEN + (end - start), start),
         }
     };
     match damage {
-        Damage::FlippedBit(bit) => disk.damage(file, |bytes| bytes[bit / 8] ^= 1 << (bit % 8)),
+        // What is durable may be less than what can be read: an index is not always synced.
+        Damage::FlippedBit(bit) => disk.damage(file, |bytes| {
+            if let Some(byte) = bytes.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }),
         Damage::ZeroedSector(at) => disk.damage(file, |bytes| sector(bytes, at, None)),
         Damage::RepeatedSector(at) => {
             disk.damage(file, |bytes| sector(bytes, at, Some(at.saturating_sub(1))));
