@@ -117,10 +117,17 @@ impl LogWriter {
     /// What is worth doing while nobody writes and no batch is under way: the index catches up with the log, so that
     /// damage in any record can be told from a torn write. `None` if it has caught up. Nobody waits for it.
     pub fn idle(&mut self) -> Option<Vec<DiskOp>> {
-        let force_sync = self.force_sync;
-        let log = self.open.as_mut().filter(|log| log.buffer.is_empty() && log.created)?;
+        if self.waiting_bytes() > 0 {
+            return None;
+        }
         let mut ops = Vec::new();
-        log.index.plan_sync(force_sync, &mut ops);
+        for mut log in self.rolled.drain(..).filter(|log| log.created) {
+            log.plan_end(self.force_sync, &mut ops);
+            self.trigger.closed_log_bytes += log.file_bytes();
+        }
+        if let Some(log) = self.open.as_mut().filter(|log| log.created) {
+            log.index.plan_sync(self.force_sync, &mut ops);
+        }
         (!ops.is_empty()).then_some(ops)
     }
 
