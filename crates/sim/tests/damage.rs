@@ -35,3 +35,14 @@ fn damage_with_snappy_and_two_directories() {
         sweep.setup.store.compression = Compression::Snappy;
     });
 }
+
+/// A log that was rolled behind its last batch has its index brought up to date as well when nobody writes.
+#[test]
+fn damage_with_logs_that_roll_by_size() {
+    done(5103, |sweep| {
+        sweep.setup.store.prealloc_bytes = 8192;
+        sweep.setup.store.txn_log_size_limit_bytes = 2048;
+        sweep.places = 20;
+        sweep.decisions = 300;
+    });
+}
