@@ -560,17 +560,14 @@ fn one_server_line_is_a_standalone_server() {
 }
 
 #[test]
-fn several_servers_are_checked_and_then_refused() {
+fn several_servers_make_a_member() {
     let two = "server.1=a:1:2\nserver.2=b:1:2";
     assert_eq!(wrong(two), "zoo.cfg: initLimit is not set");
     assert_eq!(wrong(&format!("{two}\ninitLimit=5")), "zoo.cfg: syncLimit is not set");
-    let text = wrong(&format!("{two}\ninitLimit=5\nsyncLimit=2"));
-    assert!(
-        text.starts_with("zoo.cfg: ensembles are not available in this version: 2 voting servers"),
-        "{text}"
-    );
-    let text = wrong("server.1=a:1:2\nstandaloneEnabled=false\ninitLimit=5\nsyncLimit=2");
-    assert!(text.contains("ensembles are not available in this version"), "{text}");
+    let limits = "initLimit=5\nsyncLimit=2";
+    assert!(quiet(&format!("{two}\n{limits}")).is_member());
+    assert!(quiet(&format!("server.1=a:1:2\nstandaloneEnabled=false\n{limits}")).is_member());
+    assert!(!quiet("").is_member());
     assert!(wrong("server.1=a:1").contains("server.1=a:1: a:1 does not have the form server_config"));
     assert!(wrong("server.x=a:1:2").contains("For input string: \"x\""));
     assert!(
@@ -586,6 +583,23 @@ fn several_servers_are_checked_and_then_refused() {
             "Multiple address feature is disabled, but multiple addresses were specified for sid 1"
         )
     );
+}
+
+/// A member must know which of the servers it is.
+#[test]
+fn a_member_has_a_number_of_its_own() {
+    let member = |my_id, more: &str| {
+        let text = format!("server.1=a:1:2\nserver.2=b:1:2\ninitLimit=5\nsyncLimit=2\n{more}");
+        let mut config = quiet(&text);
+        config.ensemble.my_id = my_id;
+        config.check_member().map_err(|error| error.to_string())
+    };
+    assert_eq!(member(Some(2), ""), Ok(()));
+    assert!(member(None, "").expect_err("no myid").contains("myid file is missing"));
+    assert!(member(Some(3), "").expect_err("nobody's number").contains("My id 3 not in the peer list"));
+    assert!(member(Some(256), "").expect_err("no byte").contains("0 to 255"));
+    let text = member(Some(255), "extendedTypesEnabled=true").expect_err("the mark of TTL nodes");
+    assert!(text.contains("0 to 254"), "{text}");
 }
 
 #[test]
