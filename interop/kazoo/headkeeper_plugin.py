@@ -61,8 +61,11 @@ def start_headkeeper(args):
 
 def name_of(test):
     """`test_client::TestClient::test_create` for an item or a report of it; the node id alone may lack the file."""
-    file = os.path.basename(test.location[0]).removesuffix(".py")
-    return file + "::" + test.nodeid.partition("::")[2]
+    file, _, rest = test.nodeid.partition("::")
+    if not file.endswith(".py"):
+        # Where it was written, which for inherited tests is another file.
+        file = test.location[0]
+    return os.path.basename(file).removesuffix(".py") + "::" + rest
 
 
 def absent_tests():
