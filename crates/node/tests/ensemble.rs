@@ -210,6 +210,30 @@ fn a_server_far_behind_gets_a_snapshot() {
     cluster.assert_equal();
 }
 
+/// What follows a snapshot on the wire must not be lost while the snapshot is on its way to the disk.
+#[test]
+fn writes_go_on_while_a_snapshot_is_installed() {
+    let mut cluster = Cluster::new(3, 0);
+    cluster.force_snapshot = true;
+    cluster.start(1);
+    cluster.start(2);
+    cluster.settle();
+    let client = cluster.connect(1);
+    assert_eq!(cluster.create(&client, "/before").err, 0);
+    cluster.hold_snapshots = Some(3);
+    cluster.start(3);
+    for n in 0..20 {
+        cluster.advance_ms(50);
+        assert_eq!(cluster.create(&client, &format!("/n{n}")).err, 0);
+    }
+    assert_eq!(cluster.mode(3), "looking", "its snapshot is not on its disk");
+    cluster.release_snapshots();
+    cluster.settle();
+    assert_eq!(cluster.mode(3), "follower");
+    assert!(cluster.has(3, "/before") && cluster.has(3, "/n19"));
+    cluster.assert_equal();
+}
+
 #[test]
 fn an_observer_serves_and_does_not_vote() {
     let mut cluster = Cluster::new(3, 1);

@@ -4,6 +4,7 @@ use crate::io::{Halt, Outputs, Recover, RecoverFailure};
 use crate::node::Node;
 use std::collections::VecDeque;
 use store::{DiskBatch, DiskError, EpochFile, Lane, LogBatch, Recovered, write_epoch};
+use wire::Zxid;
 use zab::{DiskAction, DiskOutcome, DiskPlan, DiskState, Epoch, Txn};
 
 /// Bytes of transactions that go to the disk at once; more wait for the next batch.
@@ -34,7 +35,7 @@ enum Work {
         sent_us: u64,
     },
     /// Nothing may be under way in any lane: then the history is read again.
-    Recovery { asked: bool },
+    Recovery { keep: Zxid, asked: bool },
     /// The installed tree is being written as a snapshot.
     Snapshot,
 }
@@ -64,11 +65,7 @@ impl DiskLine {
 impl Node {
     /// Takes a plan in.
     pub(super) fn plan(&mut self, plan: DiskPlan) {
-        let member = self.member();
-        if let DiskAction::Append(txns) = &plan.action {
-            txns.iter().for_each(|txn| member.unapplied.push(txn.clone()));
-        }
-        member.line.waiting.push_back(plan);
+        self.member().line.waiting.push_back(plan);
     }
 
     /// Starts what can be started.
@@ -92,12 +89,8 @@ impl Node {
                 DiskAction::AcceptedEpoch(epoch) => self.start_epoch(EpochFile::Accepted, epoch, ticket, out),
                 DiskAction::CurrentEpoch(epoch) => self.start_epoch(EpochFile::Current, epoch, ticket, out),
                 DiskAction::Truncate { keep } => {
-                    self.member().line.current =
-                        Some(Current { plan: ticket, work: Work::Recovery { asked: false } });
-                    self.member()
-                        .line
-                        .waiting
-                        .push_front(DiskPlan { ticket, action: DiskAction::Truncate { keep } });
+                    let work = Work::Recovery { keep, asked: false };
+                    self.member().line.current = Some(Current { plan: ticket, work });
                     self.give_up_snapshot();
                 }
                 DiskAction::InstallBegin { zxid } => self.begin_install(zxid, ticket),
@@ -116,6 +109,8 @@ impl Node {
         let (txns, plan) = self.member().line.take_appends();
         for txn in txns {
             self.pipeline.lane.append(txn.zxid, &txn.bytes);
+            // Only now: a history that is replaced by a plan before this one takes its own transactions along.
+            self.member().unapplied.push(txn.clone());
             self.member().recent.push(txn);
         }
         let LogBatch { ops, pending } = self.pipeline.lane.take_batch();
@@ -181,25 +176,20 @@ impl Node {
     /// Once no lane has anything under way, the shell may read the history again.
     fn ask_recovery(&mut self, out: &mut Outputs) {
         let busy = self.snapshots.is_writing() || self.pipeline.lane.is_tidying();
-        let line = &mut self.member().line;
-        let Some(DiskPlan { action: DiskAction::Truncate { keep }, .. }) = line.waiting.front() else {
-            unreachable!("the plan stays in front until it is carried out")
-        };
-        let keep = *keep;
-        let Some(Current { work: Work::Recovery { asked }, .. }) = &mut line.current else { return };
+        let current = &mut self.member().line.current;
+        let Some(Current { work: Work::Recovery { keep, asked }, .. }) = current else { return };
         if !busy && !*asked {
             *asked = true;
-            out.recover = Some(Recover { truncate_to: keep });
+            out.recover = Some(Recover { truncate_to: *keep });
         }
     }
 
     /// The history has been read again, without its end.
     pub(crate) fn recovered(&mut self, result: Result<Box<Recovered>, RecoverFailure>, out: &mut Outputs) {
-        let line = &mut self.member().line;
-        let Some(Current { plan, work: Work::Recovery { asked: true } }) = line.current.take() else {
+        let current = self.member().line.current.take();
+        let Some(Current { plan, work: Work::Recovery { asked: true, .. } }) = current else {
             unreachable!("a recovery was asked for")
         };
-        line.waiting.pop_front();
         match result {
             Ok(recovered) => {
                 let last = recovered.last_zxid();

@@ -11,7 +11,7 @@ pub use clients::{Reply, create};
 use disk::MemoryDisk;
 use node::{ConnId, Halt, Input, Membership, Node, NodeConfig, Now, Outputs, PeerInput, RecoverFailure};
 use std::collections::{BTreeMap, VecDeque};
-use store::TruncateError;
+use store::{DiskBatch, Lane, TruncateError};
 use tree::TreeConfig;
 use wire::SessionId;
 use zab::{Address, Ensemble, PeerConfig, Port, ServerId};
@@ -71,6 +71,11 @@ pub struct Cluster {
     next_xid: i32,
     ensemble: Ensemble,
     pub settings: NodeConfig,
+    /// Learners always get a snapshot.
+    pub force_snapshot: bool,
+    /// The server whose snapshots wait for [`Cluster::release_snapshots`].
+    pub hold_snapshots: Option<Id>,
+    held: Vec<DiskBatch>,
 }
 
 impl Cluster {
@@ -122,6 +127,9 @@ impl Cluster {
             next_xid: 0,
             ensemble,
             settings,
+            force_snapshot: false,
+            hold_snapshots: None,
+            held: Vec::new(),
         }
     }
 
@@ -134,6 +142,7 @@ impl Cluster {
         let now = self.now();
         let mut peer = PeerConfig::new(ServerId(id as i64), self.ensemble.clone());
         peer.tick_time_ms = self.settings.tick_time_ms as u64;
+        peer.force_snapshot = self.force_snapshot;
         let settings = NodeConfig { server_id: id as u8, ..self.settings.clone() };
         let place = self.place(id);
         let recovered =
@@ -214,6 +223,16 @@ impl Cluster {
         panic!("no leader: {notes:#?}");
     }
 
+    /// The snapshots that were held are written.
+    pub fn release_snapshots(&mut self) {
+        let id = self.hold_snapshots.take().expect("a server whose snapshots are held");
+        for batch in std::mem::take(&mut self.held) {
+            let result = self.place(id).disk.run(&batch);
+            self.step(id, Input::DiskDone { ticket: batch.ticket, result });
+        }
+        self.run();
+    }
+
     /// Who leads.
     pub fn leader(&self) -> Id {
         let leads = |id: &&Id| self.places[id].node.is_some() && self.mode(**id) == "leader";
@@ -286,6 +305,10 @@ impl Cluster {
             return true;
         }
         for batch in out.disk {
+            if self.hold_snapshots == Some(id) && batch.lane == Lane::Snapshot {
+                self.held.push(batch);
+                continue;
+            }
             let result = self.place(id).disk.run(&batch);
             self.step(id, Input::DiskDone { ticket: batch.ticket, result });
             busy = true;
