@@ -1,10 +1,9 @@
 //! `cargo xtask crash`: kill -9 in a loop against the real binary under load.
 
-use crate::workspace;
+use crate::workspace::{self, release_binary};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long and how hard.
@@ -38,17 +37,7 @@ pub(crate) struct Crash {
 
 /// Runs it; the data stays where it is when something was violated.
 pub(crate) fn run(command: Crash) -> Result<()> {
-    let binary = match command.binary {
-        Some(binary) => binary,
-        None => {
-            workspace::run(
-                Command::new("cargo")
-                    .args(["build", "--release", "-p", "headkeeper"])
-                    .current_dir(workspace::root()),
-            )?;
-            workspace::target().join("release/headkeeper")
-        }
-    };
+    let binary = release_binary(command.binary)?;
     let seed = command.seed.unwrap_or_else(|| u64::from(std::process::id()));
     let dir = command.dir.unwrap_or_else(|| workspace::target().join(format!("crash-{seed}")));
     let config: String = command.set.iter().map(|line| format!("{line}\n")).collect();

@@ -1,10 +1,9 @@
 //! `cargo xtask garbage`: thousands of connections with rubbish against the real binary, while honest clients work.
 
-use crate::workspace;
+use crate::workspace::{self, release_binary};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How much, and what is allowed.
@@ -34,17 +33,7 @@ pub(crate) struct Garbage {
 }
 
 pub(crate) fn run(command: Garbage) -> Result<()> {
-    let binary = match command.binary {
-        Some(binary) => binary,
-        None => {
-            workspace::run(
-                Command::new("cargo")
-                    .args(["build", "--release", "-p", "headkeeper"])
-                    .current_dir(workspace::root()),
-            )?;
-            workspace::target().join("release/headkeeper")
-        }
-    };
+    let binary = release_binary(command.binary)?;
     let seed = command.seed.unwrap_or_else(|| u64::from(std::process::id()));
     let dir = workspace::target().join(format!("garbage-{seed}"));
     println!("seed {seed}, data in {}", dir.display());

@@ -24,6 +24,15 @@ pub(crate) fn cache() -> PathBuf {
     target().join("interop")
 }
 
+/// The release binary to test: the one named, or a fresh build.
+pub(crate) fn release_binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(binary) = named {
+        return Ok(binary.canonicalize()?);
+    }
+    run(Command::new("cargo").args(["build", "--release", "-p", "headkeeper"]).current_dir(root()))?;
+    Ok(target().join("release/headkeeper"))
+}
+
 /// Runs `command` to its end, with its output on ours, and fails when it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
