@@ -139,8 +139,10 @@ impl Tools {
         let mut bytes = fs::read(log)?;
         // In the middle of what is written: the zeros behind it are not part of any record.
         let end = bytes.iter().rposition(|byte| *byte != 0).context("the log is empty")?;
-        let place =
-            bytes[..end / 2].iter().rposition(u8::is_ascii_lowercase).context("no text in the log")?;
+        // A letter by itself may be a byte of a length, a checksum or an id.
+        let is_text =
+            |window: &[u8]| window[0].is_ascii_lowercase() && window.iter().all(u8::is_ascii_graphic);
+        let place = bytes[..end / 2].windows(8).rposition(is_text).context("no text in the log")?;
         bytes[place] ^= 1;
         let (theirs, ours) = (scratch.join("damaged.apache"), scratch.join("damaged.ours"));
         fs::write(&theirs, &bytes)?;

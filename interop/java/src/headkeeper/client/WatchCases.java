@@ -12,6 +12,7 @@ import headkeeper.Story;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.zookeeper.AddWatchMode;
@@ -267,9 +268,13 @@ final class WatchCases {
         }
         that(written.await(30, TimeUnit.SECONDS), "the writes take too long");
         reader.sync("/");
-        equal(500, reader.getChildren(scene.root, false).size());
-        // A read that shows the last change comes behind the events of all of them.
-        equal(500, events.waiting());
+        // A read that shows the last change comes behind the events of all of them. Only a callback is told on the thread
+        // that tells the events; a blocking read may return before that thread has come to them.
+        CompletableFuture<List<Integer>> seen = new CompletableFuture<>();
+        reader.getChildren(scene.root, false,
+            (int rc, String path, Object context, List<String> children) ->
+                seen.complete(List.of(rc, children == null ? 0 : children.size(), events.waiting())), null);
+        equal(List.of(0, 500, 500), seen.get(30, TimeUnit.SECONDS));
         events.expect(wanted);
     }
 
