@@ -16,7 +16,9 @@ import kazoo.testing.common
 import pytest
 
 PORTS_FIRST = 21200
-PORTS_EACH = 40
+PORTS_EACH = 60
+# What kazoo's harness takes for a server.
+PORTS_PER_SERVER = 10
 # TLS and SASL belong to what the server does not have yet; the harness asks for both in every configuration.
 ABSENT_KEYS = ("secureClientPort", "ssl.", "authProvider.", "serverCnxnFactory")
 
@@ -24,26 +26,27 @@ ABSENT_KEYS = ("secureClientPort", "ssl.", "authProvider.", "serverCnxnFactory")
 def pytest_configure(config):
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     first = PORTS_FIRST + PORTS_EACH * int(worker.removeprefix("gw"))
-    os.environ["ZOOKEEPER_PORT_OFFSET"] = str(free_block(first))
     os.environ.setdefault("ZOOKEEPER_CLUSTER_SIZE", "1")
+    ports = PORTS_PER_SERVER * int(os.environ["ZOOKEEPER_CLUSTER_SIZE"])
+    os.environ["ZOOKEEPER_PORT_OFFSET"] = str(free_block(first, ports))
     os.environ["ZOOKEEPER_VERSION"] = "3.9.5"
     os.environ["ZOOKEEPER_CLASSPATH"] = os.environ.get("HEADKEEPER_CLASSPATH", "unused")
     if "HEADKEEPER_BINARY" in os.environ:
         kazoo.testing.common.subprocess = types.SimpleNamespace(Popen=start_headkeeper)
 
 
-def free_block(first):
-    """The first of ten ports in a row that nobody listens on."""
-    for start in range(first, first + PORTS_EACH, 10):
+def free_block(first, ports):
+    """The first of so many ports in a row that nobody listens on."""
+    for start in range(first, first + PORTS_EACH - ports + 1, PORTS_PER_SERVER):
         try:
-            for port in range(start, start + 10):
+            for port in range(start, start + ports):
                 with socket.socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", port))
             return start
         except OSError:
             continue
-    raise pytest.UsageError(f"no ten free ports in a row from {first} to {first + PORTS_EACH}")
+    raise pytest.UsageError(f"no {ports} free ports in a row from {first} to {first + PORTS_EACH}")
 
 
 def start_headkeeper(args):
