@@ -197,7 +197,7 @@ impl Node {
             self.sessions.next_check_ms().map(us),
             self.member.as_ref().and_then(|member| member.wake_at_us()),
             self.clients.idle.next_ms().map(us),
-            self.sweep.next_ms().map(us),
+            self.sweep.next_ms().filter(|_| self.leads()).map(us),
             self.purge.as_ref().map(|purge| us(purge.next_ms())),
             self.pipeline.flush_at_us(),
             self.pipeline.tidy_at_us().filter(|_| self.line_is_idle()),

@@ -142,6 +142,14 @@ fn errors_and_reads_keep_their_order_at_a_follower() {
     cluster.assert_equal();
 }
 
+/// Only a leader looks for containers; the others must not wake up for it, again and again.
+#[test]
+fn an_idle_minute_leaves_everybody_asleep() {
+    let mut cluster = Cluster::settled(3);
+    cluster.advance_ms(130_000);
+    assert_eq!(cluster.followers().len(), 2);
+}
+
 #[test]
 fn watches_fire_wherever_they_are() {
     let mut cluster = Cluster::settled(3);
