@@ -2,21 +2,26 @@
 
 use crate::{Epoch, ServerId, Txn};
 use wire::{
-    Decode, DecodeError, Encode, Id, LEARNER_PROTOCOL_VERSION, LearnerInfo, PacketType, QuorumPacket, Reader,
-    SessionId, TouchedSession, Zxid,
+    Decode, DecodeError, Encode, Id, LEARNER_PROTOCOL_VERSION, LearnerInfo, Limits, PacketType, QuorumPacket,
+    Reader, SessionId, TouchedSession, Zxid,
 };
 
-/// Room for a packet besides its data and credentials, in bytes.
-const PACKET_BYTES_MAX: usize = 8 << 20;
+/// Room for a packet besides its data, in bytes: its head and credentials.
+const BESIDES_DATA_MAX: usize = 8 << 20;
 
 /// Bytes of a connection that have not made a whole packet yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     start: usize,
+    limits: Limits,
 }
 
 impl Inbox {
+    pub(crate) fn new(limits: Limits) -> Inbox {
+        Inbox { bytes: Vec::new(), start: 0, limits }
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.bytes.drain(..self.start);
@@ -33,7 +38,8 @@ impl Inbox {
         &mut self,
         understand: impl FnOnce(QuorumPacket<'_>) -> Result<T, DecodeError>,
     ) -> Result<Option<T>, DecodeError> {
-        let mut r = Reader::new(&self.bytes[self.start..]);
+        let mut r = Reader::with_limits(&self.bytes[self.start..], self.limits);
+        let bytes_max = self.limits.field_max.saturating_add(BESIDES_DATA_MAX);
         match QuorumPacket::decode(&mut r) {
             Ok(packet) => {
                 let used = r.position();
@@ -41,7 +47,7 @@ impl Inbox {
                 self.start += used;
                 Ok(Some(message))
             }
-            Err(DecodeError::Eof { .. }) if self.bytes.len() - self.start <= PACKET_BYTES_MAX => Ok(None),
+            Err(DecodeError::Eof { .. }) if self.bytes.len() - self.start <= bytes_max => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -209,7 +215,7 @@ mod tests {
         ack(&mut bytes, Zxid(7));
         hello(&mut bytes, true, Epoch(2), ServerId(3), 9);
         for cut in 0..bytes.len() {
-            let mut inbox = Inbox::default();
+            let mut inbox = Inbox::new(Limits::default());
             let mut seen = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
                 inbox.push(part);
@@ -229,7 +235,7 @@ mod tests {
         let refused = |kind, zxid, data: Option<&[u8]>| {
             let mut bytes = Vec::new();
             bytes.packet(kind, Zxid(zxid), data);
-            let mut inbox = Inbox::default();
+            let mut inbox = Inbox::new(Limits::default());
             inbox.push(&bytes);
             inbox.next(FromLearner::understand).is_err()
         };
@@ -244,11 +250,12 @@ mod tests {
 
     #[test]
     fn a_length_that_cannot_be_is_refused_and_the_inbox_is_bounded() {
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Limits::default());
         inbox.push(&[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 0xff, 0xff, 0xff]);
         assert!(inbox.next(FromLeader::understand).is_err());
-        let mut inbox = Inbox::default();
-        let endless = [&[0; 12][..], &[0xff; 4], &[0x7f, 0xff, 0xff, 0xff], &[0; PACKET_BYTES_MAX]].concat();
+        let mut inbox = Inbox::new(Limits::default());
+        let all = Limits::default().field_max + BESIDES_DATA_MAX;
+        let endless = [&[0; 12][..], &[0xff; 4], &[0x7f, 0xff, 0xff, 0xff], &vec![0; all]].concat();
         inbox.push(&endless);
         assert!(inbox.next(FromLeader::understand).is_err(), "credentials without end");
     }

@@ -1,6 +1,7 @@
 //! What an operator sets, and what follows from it.
 
 use crate::{Ensemble, QuorumRule, Quorums, Role, ServerId, WindowLimits};
+use wire::Limits;
 
 /// The settings of one server of an ensemble, by their names in `zoo.cfg`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +26,8 @@ pub struct PeerConfig {
     pub force_snapshot: bool,
     /// How much committed history a leader keeps in memory for learners that come back.
     pub window: WindowLimits,
+    /// What a packet's data and a field of a snapshot may measure: `jute.maxbuffer` and its extra size.
+    pub limits: Limits,
     /// How many bytes may wait in the shell for a learner before no more are made.
     pub send_bytes: usize,
     /// How many bytes a learner may have on their way to its disk before it stops reading.
@@ -45,6 +48,7 @@ impl PeerConfig {
             multi_address: false,
             force_snapshot: false,
             window: WindowLimits { count_min: 500, bytes: 16 << 20 },
+            limits: Limits::default(),
             send_bytes: 1 << 20,
             receive_bytes: 16 << 20,
         }

@@ -68,8 +68,8 @@ pub(crate) struct Scanned {
 }
 
 impl SnapshotScanner {
-    pub(crate) fn new() -> SnapshotScanner {
-        let limit = Limits::default().field_max as u64;
+    pub(crate) fn new(limits: Limits) -> SnapshotScanner {
+        let limit = limits.field_max as u64;
         SnapshotScanner { expects: Expects::SessionCount, partial: Vec::new(), limit, seen: 0 }
     }
 
@@ -203,7 +203,7 @@ mod tests {
     fn a_stream_ends_where_apache_ended_it_however_it_is_cut() {
         let bytes = captured();
         for size in [1, 2, 3, 7, 64, bytes.len()] {
-            let mut scanner = SnapshotScanner::new();
+            let mut scanner = SnapshotScanner::new(Limits::default());
             let (mut used, mut content) = (0, 0);
             for chunk in bytes.chunks(size) {
                 let scanned = scanner.scan(chunk).expect("a snapshot");
@@ -221,10 +221,12 @@ mod tests {
     fn a_stream_without_its_signature_is_refused() {
         let mut bytes = captured()[..785].to_vec();
         bytes[784] = b'f';
-        assert!(SnapshotScanner::new().scan(&bytes).is_err());
-        assert!(SnapshotScanner::new().scan(&[0xff; 4]).is_err(), "a negative count");
+        assert!(SnapshotScanner::new(Limits::default()).scan(&bytes).is_err());
+        assert!(SnapshotScanner::new(Limits::default()).scan(&[0xff; 4]).is_err(), "a negative count");
         assert!(
-            SnapshotScanner::new().scan(&[0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]).is_err(),
+            SnapshotScanner::new(Limits::default())
+                .scan(&[0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff])
+                .is_err(),
             "an endless path"
         );
     }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use wire::{DecodeError, Reader, Zxid};
+use wire::{DecodeError, Limits, Reader, TxnRecord, Zxid};
 
-/// A transaction: what a PROPOSAL carries and a log record holds. Its bytes are shared, never looked into beyond the zxid.
+/// A transaction: what a PROPOSAL carries and a log record holds. Its bytes are shared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Txn {
     /// Its zxid.
@@ -14,13 +14,14 @@ pub struct Txn {
 }
 
 impl Txn {
-    /// A packet's transaction; the header inside must name the same zxid, or a log would hold what nobody can find.
+    /// A packet's transaction. What cannot be read never gets into a log, where it would stand in the way of every start;
+    /// and the header must name the packet's zxid, or the log would hold what nobody can find.
     pub(crate) fn understand(zxid: Zxid, bytes: &[u8]) -> Result<Txn, DecodeError> {
-        let mut header = Reader::new(bytes);
-        header.long()?;
-        header.int()?;
-        if header.long()? != zxid.0 {
-            return Err(header.invalid("a transaction under another zxid"));
+        // The packet has kept the limit of its connection.
+        let mut reader = Reader::with_limits(bytes, Limits { field_max: bytes.len() });
+        let record = TxnRecord::decode(&mut reader)?;
+        if record.header.zxid != zxid {
+            return Err(reader.invalid("a transaction under another zxid"));
         }
         Ok(Txn { zxid, bytes: bytes.into() })
     }

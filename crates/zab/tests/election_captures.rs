@@ -87,7 +87,8 @@ fn several_addresses_take_the_second_form_of_the_handshake() {
     let theirs = capture("395-multiaddress-election.initiator.bin");
     let (hello, _) = ElectionHandshake::decode(&theirs).expect("a handshake").expect("all of it");
     let me = hello.server_id;
-    let mut machine = Machine::with(me, &ensemble(&theirs), disk(Zxid::ZERO, 0), true);
+    let mut machine =
+        Machine::with(me, &ensemble(&theirs), disk(Zxid::ZERO, 0), |config| config.multi_address = true);
     let conns = machine.answer_dials(Port::Election, 1);
     assert_eq!(machine.take_sent(conns[0]), theirs);
 }

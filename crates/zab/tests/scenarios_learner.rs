@@ -3,8 +3,8 @@
 mod machine;
 
 use machine::learning::{
-    commit, delivered, follow_again, follower, following, has_role, hear, learner, left, new_leader, plans,
-    propose, up_to_date, z,
+    commit, delivered, follow_again, follower, follower_with, following, has_role, hear, learner, left,
+    new_leader, plans, propose, up_to_date, z,
 };
 use machine::{Machine, QUORUM, ensemble, follow, from, kinds, txn};
 use wire::{PacketType, ServerState, Zxid};
@@ -17,7 +17,7 @@ fn zookeeper_3911_newleader_is_not_acknowledged_before_the_diff_is_durable() {
     propose(&mut machine, z(1, 6));
     commit(&mut machine, z(1, 6));
     new_leader(&mut machine);
-    assert_eq!(plans(&machine), ["append [0x100000006[32]]"]);
+    assert_eq!(plans(&machine), ["append [0x100000006[36]]"]);
     assert!(machine.take_sent(QUORUM).is_empty());
     machine.disk();
     assert_eq!(kinds(&machine.take_sent(QUORUM)), ["ACK 0x200000000"]);
@@ -58,7 +58,7 @@ fn zookeeper_4785_a_follower_that_bounces_in_the_diff_votes_for_what_its_disk_ha
     propose(&mut machine, z(1, 6));
     commit(&mut machine, z(1, 6));
     machine.step(Input::Closed { conn: QUORUM });
-    assert_eq!(plans(&machine), ["append [0x100000006[32]]", "Reload"]);
+    assert_eq!(plans(&machine), ["append [0x100000006[36]]", "Reload"]);
     assert_eq!(machine.peer.state(), ServerState::Looking);
     machine.sent.clear();
     // The disk lost the transaction; the vote is what it says, not what was received.
@@ -114,7 +114,7 @@ fn zookeeper_4712_what_an_old_role_logged_is_acknowledged_by_nobody() {
     let mut machine = follower();
     propose(&mut machine, z(2, 1));
     machine.step(Input::Closed { conn: QUORUM });
-    assert_eq!(plans(&machine), ["append [0x200000001[32]]", "Reload"], "the old log is finished first");
+    assert_eq!(plans(&machine), ["append [0x200000001[36]]", "Reload"], "the old log is finished first");
     machine.sent.clear();
     machine.disk_once();
     assert!(machine.sent.is_empty() && delivered(&machine).is_empty());
@@ -165,7 +165,7 @@ fn zookeeper_5094_an_interrupted_trunc_leaves_nothing_in_memory() {
         "one after the other"
     );
     machine.disk_once();
-    assert_eq!(plans(&machine), ["append [0x100000006[32]]"]);
+    assert_eq!(plans(&machine), ["append [0x100000006[36]]"]);
     machine.step(Input::Closed { conn: QUORUM });
     let disk =
         DiskState { last_zxid: z(1, 5), accepted_epoch: Epoch(2), current_epoch: Epoch(1), recent: vec![] };
@@ -266,6 +266,29 @@ fn a_snapshot_without_its_signature_is_never_installed() {
 }
 
 #[test]
+fn a_transaction_that_cannot_be_read_is_refused_before_it_is_logged() {
+    let mut machine = follower();
+    let good = txn(z(2, 1)).bytes;
+    let of_type_99 = [&good[..28], &99i32.to_be_bytes(), &good[32..]].concat();
+    hear(&mut machine, PacketType::Proposal, z(2, 1), Some(&of_type_99));
+    assert!(left(&machine).is_some());
+    assert!(!plans(&machine).iter().any(|plan| plan.starts_with("append")));
+}
+
+#[test]
+fn a_packet_may_be_as_large_as_jute_maxbuffer_allows() {
+    let large = [&txn(z(2, 1)).bytes[..], &vec![0; 3 << 20]].concat();
+    let mut machine = follower();
+    hear(&mut machine, PacketType::Proposal, z(2, 1), Some(&large));
+    assert!(left(&machine).is_some(), "the default is 1 MiB and as much again");
+
+    let mut machine = follower_with(|config| config.limits = wire::Limits::new(4 << 20, 0));
+    hear(&mut machine, PacketType::Proposal, z(2, 1), Some(&large));
+    assert_eq!(left(&machine), None);
+    assert_eq!(plans(&machine).last().map(String::as_str), Some("append [0x200000001[3145764]]"));
+}
+
+#[test]
 fn transactions_that_a_snapshot_already_holds_are_not_logged_again() {
     let mut machine = learner(z(1, 5));
     hear(&mut machine, PacketType::Snap, z(1, 9), None);
@@ -275,7 +298,7 @@ fn transactions_that_a_snapshot_already_holds_are_not_logged_again() {
         propose(&mut machine, z(1, counter));
         commit(&mut machine, z(1, counter));
     }
-    assert_eq!(plans(&machine), ["append [0x10000000a[32]]"]);
+    assert_eq!(plans(&machine), ["append [0x10000000a[36]]"]);
 }
 
 #[test]

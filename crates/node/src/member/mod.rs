@@ -326,10 +326,6 @@ impl Node {
             Role::Learning(learning) => learning.take_origin(&txn.bytes),
             _ => self.pipeline.take_origin(txn.zxid),
         };
-        if let Err(error) = TxnRecord::decode(&mut Reader::with_limits(&txn.bytes, self.log_limits)) {
-            let why = format!("transaction {} of the leader cannot be understood: {error}", txn.zxid);
-            return self.halt(Halt::Unusable(why), out);
-        }
         let entry = Entry { zxid: txn.zxid, end: txn.bytes.len(), origin };
         self.apply(entry, &txn.bytes, out);
     }

@@ -123,7 +123,7 @@ impl Config {
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits::new(size(self.storage.jute_max_buffer), size(self.storage.jute_extra_bytes()))
     }
 }

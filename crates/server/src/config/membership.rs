@@ -62,6 +62,7 @@ impl Config {
         peer.cnx_timeout_ms = positive(ensemble.cnx_timeout_ms);
         peer.multi_address = ensemble.multi_address;
         peer.force_snapshot = ensemble.force_snapshot_sync;
+        peer.limits = self.limits();
         peer.window =
             WindowLimits { count_min: positive(self.storage.commit_log_count) as usize, ..peer.window };
         Membership {

@@ -6,7 +6,7 @@ use crate::packets::{Inbox, PacketWriter};
 use crate::settings::Settings;
 use crate::{Epoch, ServerId};
 use std::collections::VecDeque;
-use wire::{PacketType, Zxid};
+use wire::{Limits, PacketType, Zxid};
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -86,13 +86,13 @@ impl Stage {
 }
 
 impl Link {
-    pub(crate) fn new(conn: ConnId, now_us: u64) -> Link {
+    pub(crate) fn new(conn: ConnId, limits: Limits, now_us: u64) -> Link {
         Link {
             conn,
             server: ServerId::NOBODY,
             kind: LearnerKind::Observer,
             stage: Stage::Hello,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(limits),
             unsent: 0,
             sent: Zxid::ZERO,
             uncommitted: VecDeque::new(),

@@ -114,7 +114,7 @@ impl Leader {
     }
 
     pub(crate) fn accepted(&mut self, conn: ConnId, ctx: &mut Context<'_>) {
-        self.links.insert(conn, Link::new(conn, ctx.now_us));
+        self.links.insert(conn, Link::new(conn, ctx.settings.config.limits, ctx.now_us));
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId, ctx: &mut Context<'_>) {

@@ -49,7 +49,8 @@ impl Learner {
     ) -> Result<Learner, Leave> {
         let connecting = Connecting::new(leader, ctx)?;
         let phase = Phase::Connecting(connecting, start);
-        Ok(Learner { leader, follower, phase, inbox: Inbox::default(), paused: false, heard_us: ctx.now_us })
+        let inbox = Inbox::new(ctx.settings.config.limits);
+        Ok(Learner { leader, follower, phase, inbox, paused: false, heard_us: ctx.now_us })
     }
 
     pub(crate) fn leader(&self) -> ServerId {

@@ -215,7 +215,8 @@ impl Step {
 impl Receiving {
     fn begin(zxid: Zxid, ctx: &mut Context<'_>) -> Receiving {
         let begin = ctx.disk.submit(DiskAction::InstallBegin { zxid }, 0, ctx.out);
-        Receiving { zxid, scanner: SnapshotScanner::new(), flying: [begin].into(), flying_bytes: 0 }
+        let scanner = SnapshotScanner::new(ctx.settings.config.limits);
+        Receiving { zxid, scanner, flying: [begin].into(), flying_bytes: 0 }
     }
 
     /// Hands what is there to the disk; at the end of the stream, what will prove that it is installed.

@@ -2,7 +2,7 @@
 
 use super::{Machine, QUORUM, ensemble, follow, from, kinds, txn};
 use wire::{PacketType, ServerState, Zxid};
-use zab::{DiskAction, DiskPlan, DiskState, Epoch, Event, Port, RoleChange, ServerId};
+use zab::{DiskAction, DiskPlan, DiskState, Epoch, Event, PeerConfig, Port, RoleChange, ServerId};
 
 pub fn z(epoch: u32, counter: u32) -> Zxid {
     Zxid::from_parts(epoch, counter)
@@ -10,9 +10,13 @@ pub fn z(epoch: u32, counter: u32) -> Zxid {
 
 /// Server 1 with this history, behind ACKEPOCH of epoch 2 that leader 3 told.
 pub fn learner(last: Zxid) -> Machine {
+    learner_with(last, |_| {})
+}
+
+pub fn learner_with(last: Zxid, set: impl FnOnce(&mut PeerConfig)) -> Machine {
     let epoch = Epoch::of(last);
     let disk = DiskState { last_zxid: last, accepted_epoch: epoch, current_epoch: epoch, recent: vec![] };
-    let mut machine = Machine::new(1, &ensemble(3, 0), disk);
+    let mut machine = Machine::with(1, &ensemble(3, 0), disk, set);
     machine.may_hang_up = true;
     follow(&mut machine, 1, 3);
     meet_leader(&mut machine, 2);
@@ -84,7 +88,11 @@ pub fn following() -> RoleChange {
 
 /// Server 1, up to date in epoch 2 with nothing new.
 pub fn follower() -> Machine {
-    let mut machine = learner(z(1, 5));
+    follower_with(|_| {})
+}
+
+pub fn follower_with(set: impl FnOnce(&mut PeerConfig)) -> Machine {
+    let mut machine = learner_with(z(1, 5), set);
     hear(&mut machine, PacketType::Diff, z(1, 5), None);
     new_leader(&mut machine);
     machine.disk();

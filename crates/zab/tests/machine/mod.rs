@@ -41,15 +41,16 @@ pub const HELPER: ConnId = ConnId(101);
 
 impl Machine {
     pub fn new(me: i64, ensemble: &Ensemble, disk: DiskState) -> Machine {
-        Machine::with(me, ensemble, disk, false)
+        Machine::with(me, ensemble, disk, |_| {})
     }
 
-    pub fn with(me: i64, ensemble: &Ensemble, disk: DiskState, multi_address: bool) -> Machine {
+    /// A machine with other settings than most have.
+    pub fn with(me: i64, ensemble: &Ensemble, disk: DiskState, set: impl FnOnce(&mut PeerConfig)) -> Machine {
         let mut config = PeerConfig::new(ServerId(me), ensemble.clone());
         config.tick_time_ms = 500;
         config.init_limit = 20;
         config.sync_limit = 8;
-        config.multi_address = multi_address;
+        set(&mut config);
         let mut out = Outputs::default();
         let peer = Peer::new(config, disk, 0, &mut out);
         let (plans, events, reads) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
@@ -242,11 +243,13 @@ pub fn ensemble(voters: i64, observers: i64) -> Ensemble {
     Ensemble::parse(&(lines + "version=0")).expect("a configuration")
 }
 
-/// The smallest transaction that names its zxid.
+/// The smallest transaction: an error, NONODE.
 pub fn txn(zxid: Zxid) -> Txn {
     let mut bytes = vec![0; 12];
     bytes.extend(zxid.0.to_be_bytes());
-    bytes.extend([0; 12]);
+    bytes.extend([0; 8]);
+    bytes.extend((-1i32).to_be_bytes());
+    bytes.extend((-101i32).to_be_bytes());
     Txn { zxid, bytes: bytes.into() }
 }
 

@@ -38,7 +38,7 @@ pub fn decode(bytes: &[u8]) -> Vec<Txn> {
     txns
 }
 
-/// A transaction with a header that names its zxid.
+/// An error transaction that differs by its tag and has `size` bytes more than it needs.
 pub fn txn(zxid: Zxid, tag: u64, size: usize) -> Txn {
     let mut bytes = Vec::new();
     let mut w = Writer::new(&mut bytes);
@@ -47,6 +47,7 @@ pub fn txn(zxid: Zxid, tag: u64, size: usize) -> Txn {
     w.long(zxid.0);
     w.long(0);
     w.int(-1);
+    w.int(-101);
     w.raw(&vec![tag as u8; size]);
     Txn { zxid, bytes: bytes.into() }
 }
