@@ -8,10 +8,13 @@
 //! * [`History`]: what was asked and promised, and the judge of what was recovered.
 //! * [`StoreMachine`]: the store alone at work.
 //! * [`World`]: machines ([`Machine`]: a node and its disk), clients ([`Client`]) and one queue of events.
+//! * [`clients`]: clients of an ensemble, as machines; [`checks`]: what they may see, judged.
 //! * [`sweep`]: stop everywhere, start again, judge.
 //! * [`Rng`]: chance, frozen.
 
+pub mod checks;
 mod client;
+pub mod clients;
 mod disk;
 mod history;
 mod judge;
