@@ -30,6 +30,8 @@ impl Rng {
 pub(crate) enum SessionWish {
     /// A new session.
     Global,
+    /// A new session that no other server will know.
+    Local,
     /// One that exists.
     Renewal,
 }
@@ -89,6 +91,7 @@ impl TokenBucket {
         match wish {
             _ if !self.config.weight_enabled => 1,
             SessionWish::Global => self.config.global_session_weight,
+            SessionWish::Local => self.config.local_session_weight,
             SessionWish::Renewal => self.config.renew_session_weight,
         }
     }

@@ -195,10 +195,15 @@ impl Clients {
 
     /// Somebody is there. A connection without a session must ask for one in time, whatever it sends.
     pub(crate) fn touch_idle(&mut self, slot: u32, now_ms: u64) {
-        let conn = self.slots[slot as usize].as_deref_mut().expect("the connection is there");
-        if let Phase::Open { timeout_ms } = conn.phase {
-            self.idle.touch(&mut conn.deadline, slot, now_ms, timeout_ms.max(0) as u64);
+        if let Phase::Open { timeout_ms } = self.at(slot).phase {
+            self.close_after(slot, now_ms, timeout_ms);
         }
+    }
+
+    /// Puts off the end of a silent connection.
+    pub(crate) fn close_after(&mut self, slot: u32, now_ms: u64, timeout_ms: i32) {
+        let conn = self.slots[slot as usize].as_deref_mut().expect("the connection is there");
+        self.idle.touch(&mut conn.deadline, slot, now_ms, timeout_ms.max(0) as u64);
     }
 
     /// The slots of connections that have been silent for too long.

@@ -4,6 +4,7 @@
 use crate::clients::{Clients, FRAME_LENGTH_BYTES};
 use crate::connection::{Connection, Credentials, Phase, Ready, RequestInfo, Waiting};
 use crate::io::{ConnId, Outputs};
+use crate::member::{corrected, not_read_only};
 use crate::node::Node;
 use crate::pipeline::Entry;
 use crate::reads;
@@ -94,12 +95,13 @@ impl Node {
         self.forget_session(header.client_id);
     }
 
-    fn forget_session(&mut self, session: SessionId) {
+    /// Ends a session here, with its connection.
+    pub(crate) fn forget_session(&mut self, session: SessionId) {
         let Some(session_slot) = self.sessions.find(session) else { return };
         if let Some(slot) = self.sessions.at(session_slot).conn {
             self.close(slot);
         }
-        // A learner forgets a session with its connection.
+        // It may have gone with its connection.
         if self.sessions.find(session).is_some() {
             self.sessions.remove(session_slot);
         }
@@ -116,10 +118,12 @@ impl Node {
             // The leader did not want the session.
             return self.close(slot);
         }
-        let Some(Waiting::Write { zxid, request }) = conn.waiting.pop_front() else {
+        let Some(Waiting::Write { zxid, request, refusal }) = conn.waiting.pop_front() else {
             panic!("a connection's queue starts with its oldest transaction")
         };
         assert!(zxid.is_none_or(|zxid| zxid == entry.zxid), "transactions are answered in order");
+        let corrected = refusal.map(|refusal| corrected(result, refusal));
+        let result = corrected.as_ref().unwrap_or(result);
         if is_moved(result) {
             // The client has gone to another server: this connection is a leftover (reference: client-protocol §2.5).
             self.released(slot, request);
@@ -193,6 +197,8 @@ impl Node {
                 let xid = if request.op == Some(OpCode::Ping) { PING_XID } else { xid };
                 conn.reply(ReplyHeader { xid, zxid: last, err }, nothing);
             }
+            Ready::NotReadOnly => not_read_only(conn, xid, last),
+            Ready::Closed => conn.reply(ReplyHeader { xid, zxid: last, err: 0 }, nothing),
             Ready::Auth { err, .. } => conn.reply(ReplyHeader { xid, zxid: 0, err }, nothing),
             Ready::SaslNullToken => conn.reply(ReplyHeader { xid, zxid: 0, err: 0 }, |w| w.buffer(None)),
             Ready::Unimplemented => {
@@ -200,7 +206,7 @@ impl Node {
                 conn.reply(ReplyHeader { xid, zxid: -1, err }, nothing);
             }
         }
-        if matches!(reply, Ready::Err(_)) {
+        if matches!(reply, Ready::Err(_) | Ready::Closed) {
             self.answered(slot, request, last, from);
         } else {
             self.measure(slot, from);

@@ -18,10 +18,12 @@ pub struct NodeConfig {
     pub jute_max_buffer: usize,
     /// How long a string or buffer inside a frame may be.
     pub limits: Limits,
-    /// `localSessionsEnabled`.
+    /// `localSessionsEnabled`: a member's new sessions are its own alone. Alone, a server has no other kind.
     pub local_sessions_enabled: bool,
-    /// `localSessionsUpgradingEnabled`.
+    /// `localSessionsUpgradingEnabled`: such a session becomes everybody's when it wants an ephemeral node.
     pub local_sessions_upgrading_enabled: bool,
+    /// `readonlymode.enabled`: a member that finds no leader answers those who only read.
+    pub read_only_mode_enabled: bool,
     /// Who may connect, how fast and how often.
     pub connections: ConnectionLimits,
     /// How much may be under way.
@@ -152,6 +154,7 @@ impl Default for NodeConfig {
             limits: Limits::default(),
             local_sessions_enabled: false,
             local_sessions_upgrading_enabled: false,
+            read_only_mode_enabled: false,
             connections: ConnectionLimits::default(),
             requests: RequestLimits::default(),
             auth: AuthConfig::default(),

@@ -6,7 +6,7 @@ use crate::views::Latency;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use wire::{Id, OpCode, ReplyHeader, Writer, Zxid, finish_frame, start_frame};
+use wire::{ErrorCode, Id, OpCode, ReplyHeader, Writer, Zxid, finish_frame, start_frame};
 
 /// The credentials of a connection at some moment; requests that wait keep those they came with.
 pub(crate) type Credentials = Arc<Vec<Id<'static>>>;
@@ -80,6 +80,8 @@ pub(crate) enum Waiting {
         /// Which; a learner does not know it before.
         zxid: Option<Zxid>,
         request: RequestInfo,
+        /// What this server knows better than the leader, should the transaction fail.
+        refusal: Option<ErrorCode>,
     },
     /// A learner's sync, as it came: stops the queue until the leader has answered.
     Sync { frame: Box<[u8]>, request: RequestInfo, done: bool },
@@ -104,6 +106,10 @@ pub(crate) struct RequestInfo {
 pub(crate) enum Ready {
     /// A header with the last applied zxid.
     Err(i32),
+    /// Refused because this server only reads, which no statistics count.
+    NotReadOnly,
+    /// The end of a session that only this server knew.
+    Closed,
     /// An answer of the connection rather than the pipeline: a header with zxid 0.
     Auth { err: i32, close: bool },
     /// SASL is not configured: no error and a null token.
@@ -216,7 +222,7 @@ fn short_name(op: OpCode) -> &'static str {
 impl Ready {
     /// Is the connection closed behind it?
     pub(crate) fn closes(self) -> bool {
-        matches!(self, Ready::Auth { close: true, .. } | Ready::Unimplemented)
+        matches!(self, Ready::Auth { close: true, .. } | Ready::Closed | Ready::Unimplemented)
     }
 }
 

@@ -22,10 +22,19 @@ impl Node {
         }
         self.stats.metrics.connection_request_count += 1;
         let now_ms = self.now_ms();
-        let wish = if request.session_id == 0 { SessionWish::Global } else { SessionWish::Renewal };
+        let wish = match request.session_id {
+            0 if self.begins_locally() => SessionWish::Local,
+            0 => SessionWish::Global,
+            _ => SessionWish::Renewal,
+        };
         self.stats.metrics.connection_token_deficit.add(self.tokens.deficit());
         if !self.tokens.admit(wish, now_ms, &mut self.rng) {
             self.stats.metrics.connection_drop_count += 1;
+            return self.close(slot);
+        }
+        if self.is_read_only() && request.read_only != Some(true) {
+            let peer = self.clients.at(slot).peer;
+            self.note_info(out, || format!("Refusing session request for not-read-only client /{peer}"));
             return self.close(slot);
         }
         if request.last_zxid_seen > self.tree.last_zxid().0 {
@@ -45,9 +54,24 @@ impl Node {
             .min(self.config.max_session_timeout_ms);
         let has_read_only = request.read_only.is_some();
         match wish {
+            SessionWish::Local => self.create_local_session(slot, timeout_ms, has_read_only, out),
+            SessionWish::Global if self.is_read_only() => self.refuse_to_begin(slot, timeout_ms),
             SessionWish::Global => self.create_session(slot, timeout_ms, has_read_only),
             SessionWish::Renewal => self.renew_session(slot, &request, timeout_ms, out),
         }
+    }
+
+    /// Is a new session this server's own? (Alone, a server knows no other kind.)
+    fn begins_locally(&self) -> bool {
+        self.config.local_sessions_enabled && self.is_member()
+    }
+
+    /// A new session that no other server knows: there is nothing to wait for.
+    fn create_local_session(&mut self, slot: u32, timeout_ms: i32, has_read_only: bool, out: &mut Outputs) {
+        let (session_slot, session) = self.sessions.create_local(timeout_ms, self.now_ms());
+        self.bind(slot, session_slot, timeout_ms);
+        self.welcome(slot, session, timeout_ms, has_read_only, out);
+        self.stats.latency.add(0);
     }
 
     /// A new session: the answer goes out when its transaction is applied.
@@ -80,15 +104,20 @@ impl Node {
     fn renew_session(&mut self, slot: u32, request: &ConnectRequest<'_>, timeout_ms: i32, out: &mut Outputs) {
         self.stats.metrics.connection_revalidate_count += 1;
         let session = SessionId(request.session_id);
-        let found = self.sessions.find(session);
-        if let Some(other) = found.and_then(|s| self.sessions.at(s).conn) {
+        if self.is_read_only() && self.is_global(session) {
+            let peer = self.clients.at(slot).peer;
+            self.note_info(out, || format!("Refusing global session reconnection in RO mode /{peer}"));
+            return self.close(slot);
+        }
+        if let Some(other) = self.sessions.find(session).and_then(|s| self.sessions.at(s).conn) {
             self.close(other);
         }
         let has_read_only = request.read_only.is_some();
         if !is_password_of(session, request.password.as_deref()) {
             return self.refuse_session(slot, session, has_read_only, out);
         }
-        if self.learning().is_some() {
+        let found = self.sessions.find(session);
+        if self.learning().is_some() && !found.is_some_and(|s| self.sessions.at(s).is_local()) {
             // Whether it exists is for the leader to say.
             let session_slot = self.learners_session_slot(session, timeout_ms);
             self.bind(slot, session_slot, timeout_ms);
@@ -96,6 +125,13 @@ impl Node {
             self.clients.at_mut(slot).phase = Phase::Connecting { timeout_ms, has_read_only, since_us };
             return self.ask_about(slot, session, timeout_ms);
         }
+        let found = match found {
+            // Whether it exists cannot be known: as Apache, take the client's word for it.
+            None if self.is_read_only() && !self.config.local_sessions_enabled => {
+                Some(self.sessions.restore(session, timeout_ms, self.now_ms()))
+            }
+            found => found,
+        };
         let Some(session_slot) = found.filter(|&s| self.sessions.at(s).phase == SessionPhase::Open) else {
             return self.refuse_session(slot, session, has_read_only, out);
         };
@@ -123,7 +159,8 @@ impl Node {
     ) {
         let peer = self.clients.at(slot).peer;
         self.note_info(out, || format!("Invalid session {session} for client /{peer}, probably expired"));
-        send(self.clients.writable(slot), &ConnectResponse::invalid(has_read_only.then_some(false)));
+        let read_only = has_read_only.then_some(self.is_read_only());
+        send(self.clients.writable(slot), &ConnectResponse::invalid(read_only));
         self.close(slot);
     }
 
@@ -140,7 +177,7 @@ impl Node {
             timeout_ms,
             session_id: session.0,
             password: session_password(session),
-            read_only: has_read_only.then_some(false),
+            read_only: has_read_only.then_some(self.is_read_only()),
         };
         let conn = self.clients.writable(slot);
         let peer = conn.peer;

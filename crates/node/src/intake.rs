@@ -2,11 +2,12 @@
 
 use crate::connection::{Phase, Ready, RequestInfo, Waiting};
 use crate::io::{ConnId, Outputs};
+use crate::member::{is_refused, own_state};
 use crate::node::Node;
 use crate::sessions::{Owner, SessionPhase};
 use std::sync::Arc;
-use tree::{PrepContext, SessionState};
-use wire::{Decode, DecodeError, ErrorCode, OpCode, Reader, Request, RequestHeader, Zxid};
+use tree::PrepContext;
+use wire::{Decode, DecodeError, ErrorCode, OpCode, Reader, Request, RequestHeader};
 
 /// Output that may wait for a client before its requests are left unread, in bytes.
 const OUTPUT_STALL_BYTES: usize = 1 << 20;
@@ -205,6 +206,14 @@ impl Node {
         let Some(op) = op.filter(|op| may_ask(*op)) else {
             return self.ready(slot, request, Ready::Unimplemented);
         };
+        let local = self.sessions.at(session).is_local();
+        if self.is_read_only() && is_refused(op, local) {
+            return self.ready(slot, request, Ready::NotReadOnly);
+        }
+        if op == OpCode::CloseSession && local {
+            self.sessions.at_mut(session).phase = SessionPhase::Closing;
+            return self.ready(slot, request, Ready::Closed);
+        }
         if is_write(op) {
             return self.write(slot, request, op, &mut body, out);
         }
@@ -259,16 +268,20 @@ impl Node {
             Err(_) => return self.ready(slot, request, Ready::Err(ErrorCode::MarshallingError.code())),
         };
         let session_slot = self.clients.at(slot).session.expect("an open connection has a session");
+        let refusal = match &decoded {
+            Decoded::Request(request) => self.prepare_session(slot, session_slot, request),
+            Decoded::Close | Decoded::Undecodable => None,
+        };
         if self.learning().is_some() {
             self.forward(slot, request.xid, op, record);
-            return self.wait_for_write(slot, session_slot, None, request);
+            return self.wait_for_write(slot, session_slot, Waiting::Write { zxid: None, request, refusal });
         }
         let conn = self.clients.at(slot);
         let session = self.sessions.at(session_slot);
         let zxid = self.pipeline.next_zxid();
         let context = PrepContext {
             session: session.id,
-            session_state: SessionState::Valid,
+            session_state: own_state(session),
             cxid: request.xid,
             zxid,
             time_ms: self.now.wall_ms,
@@ -285,13 +298,15 @@ impl Node {
             self.stats.metrics.traffic.exceeded_quota(&excess.path);
             self.note_warn(out, || excess.to_string());
         }
-        self.wait_for_write(slot, session_slot, Some(zxid), request);
+        self.wait_for_write(slot, session_slot, Waiting::Write { zxid: Some(zxid), request, refusal: None });
     }
 
-    fn wait_for_write(&mut self, slot: u32, session_slot: u32, zxid: Option<Zxid>, request: RequestInfo) {
+    fn wait_for_write(&mut self, slot: u32, session_slot: u32, waiting: Waiting) {
+        let closes =
+            matches!(&waiting, Waiting::Write { request, .. } if request.op == Some(OpCode::CloseSession));
         let conn = self.clients.at_mut(slot);
-        conn.waiting.push_back(Waiting::Write { zxid, request });
-        if request.op == Some(OpCode::CloseSession) {
+        conn.waiting.push_back(waiting);
+        if closes {
             conn.phase = Phase::Draining;
             self.sessions.at_mut(session_slot).phase = SessionPhase::Closing;
         }

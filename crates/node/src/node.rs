@@ -174,6 +174,7 @@ impl Node {
         self.apply_durable(out);
         self.tick_peer();
         self.carry_out(out);
+        self.start_read_only(out);
         self.expire_sessions(out);
         self.close_silent_connections(out);
         self.sweep(out);
@@ -196,6 +197,7 @@ impl Node {
         [
             self.sessions.next_check_ms().map(us),
             self.member.as_ref().and_then(|member| member.wake_at_us()),
+            self.read_only_at_us(),
             self.clients.idle.next_ms().map(us),
             self.sweep.next_ms().filter(|_| self.leads()).map(us),
             self.purge.as_ref().map(|purge| us(purge.next_ms())),
@@ -280,7 +282,7 @@ impl Node {
             let bound = &mut self.sessions.at_mut(session).conn;
             if *bound == Some(slot) {
                 *bound = None;
-                self.forget_learners_session(session);
+                self.forget_unbound_session(session);
             }
         }
     }
@@ -359,8 +361,9 @@ impl Node {
             return;
         }
         for slot in self.sessions.expired(self.now_ms()) {
-            // Only the leader knows of everybody who speaks for a session.
-            if !self.leads() {
+            let local = self.sessions.at(slot).is_local();
+            // Only the leader knows of everybody who speaks for a session that others know.
+            if !local && !self.leads() {
                 continue;
             }
             let session = self.sessions.at_mut(slot);
@@ -368,6 +371,10 @@ impl Node {
             let (id, timeout_ms) = (session.id, session.timeout_ms);
             self.stats.metrics.stale_sessions_expired += 1;
             self.note_info(out, || format!("Expiring session {id}, timeout of {timeout_ms}ms exceeded"));
+            if local {
+                self.forget_session(id);
+                continue;
+            }
             let context = PrepContext { session: id, ..self.own_context() };
             let record = self.pipeline.projection.prepare_close_session(&self.tree, &context);
             self.pipeline.append(&record, None, self.now.mono_us);

@@ -19,6 +19,7 @@ pub(crate) struct Session {
     pub(crate) conn: Option<u32>,
     /// Which way its requests come, at a leader.
     pub(crate) owner: Owner,
+    pub(crate) scope: Scope,
     deadline: Deadline,
 }
 
@@ -42,6 +43,24 @@ pub(crate) enum Owner {
     Here,
     /// Through a learner.
     Learner(zab::ConnId),
+}
+
+/// Who knows of a session (reference: client-protocol §8.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scope {
+    /// Every server: it began with a transaction.
+    Global,
+    /// This server alone, and no file.
+    Local {
+        /// What it began with, and what it keeps if it becomes global.
+        timeout_ms: i32,
+    },
+}
+
+impl Session {
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.scope, Scope::Local { .. })
+    }
 }
 
 /// All sessions of the server.
@@ -71,6 +90,11 @@ impl Sessions {
         self.slab.len()
     }
 
+    /// How many of them no other server knows.
+    pub(crate) fn local_count(&self) -> usize {
+        self.slab.iter().filter(|(_, session)| session.is_local()).count()
+    }
+
     /// Forgets all of them. Ids go on counting.
     pub(crate) fn clear(&mut self) {
         self.slab = Slab::default();
@@ -88,6 +112,14 @@ impl Sessions {
         (self.insert(id, timeout_ms, SessionPhase::Creating, now_ms), id)
     }
 
+    /// Starts a session that only this server will know.
+    pub(crate) fn create_local(&mut self, timeout_ms: i32, now_ms: u64) -> (u32, SessionId) {
+        let (slot, id) = self.create(timeout_ms, now_ms);
+        let session = self.slab.at_mut(slot);
+        (session.phase, session.scope) = (SessionPhase::Open, Scope::Local { timeout_ms });
+        (slot, id)
+    }
+
     /// Takes in a session that exists already: it gets its full timeout from now on.
     pub(crate) fn restore(&mut self, id: SessionId, timeout_ms: i32, now_ms: u64) -> u32 {
         assert!(self.find(id).is_none(), "session {id} is restored once");
@@ -101,6 +133,7 @@ impl Sessions {
             phase,
             conn: None,
             owner: Owner::Nobody,
+            scope: Scope::Global,
             deadline: Deadline::default(),
         };
         let slot = self.slab.insert(session);

@@ -181,3 +181,16 @@ fn writes_of_a_connection_that_is_gone_are_still_carried_out() {
     assert_eq!(world.replies(&other), []);
     assert_eq!(world.node().server_stats().outstanding, 0);
 }
+
+/// Only members of an ensemble know local sessions (reference: client-protocol §8.3).
+#[test]
+fn a_server_alone_begins_every_session_with_a_transaction() {
+    let mut world = World::with(|config, _| {
+        config.local_sessions_enabled = true;
+        config.read_only_mode_enabled = true;
+    });
+    let client = world.connect();
+    assert!(world.node().tree().sessions().contains_key(&client.session));
+    assert_eq!(world.call(&client, &create("/e", CreateMode::Ephemeral)).err, 0);
+    assert!(!world.node().is_read_only());
+}

@@ -164,18 +164,18 @@ fn ephemerals_belong_to_their_session() {
 /// Surprise 69, in the sane form of client-protocol §8.3.
 #[test]
 fn a_local_session_cannot_own_ephemerals() {
-    for upgradable in [false, true] {
+    for refusal in [EphemeralOnLocalSession, SessionExpired] {
         let mut world = World::fresh();
-        world.session_state = SessionState::Local { upgradable };
-        assert_eq!(world.write(create_mode("/e", CreateMode::Ephemeral)), error(EphemeralOnLocalSession));
+        world.session_state = SessionState::Local { refusal };
+        assert_eq!(world.write(create_mode("/e", CreateMode::Ephemeral)), error(refusal));
         let container = create_as(OpCode::CreateContainer, "/c", "", 1, -1);
-        assert_eq!(world.write(container), error(EphemeralOnLocalSession));
+        assert_eq!(world.write(container), error(refusal));
         world.write(create("/p", "")).stat();
         let Outcome::Multi(results) = world.write(multi(vec![create_mode("/e", CreateMode::Ephemeral)]))
         else {
             panic!("a multi")
         };
-        assert_eq!(results, [wire::MultiResult::Error(Some(EphemeralOnLocalSession))]);
+        assert_eq!(results, [wire::MultiResult::Error(Some(refusal))]);
     }
 }
 

@@ -115,6 +115,11 @@ impl Peer {
         }
     }
 
+    /// Is it in an election? Not while it learns what the last role has left on its disk, and not from the decision on.
+    pub fn is_electing(&self) -> bool {
+        matches!(self.role, Role::Looking(_))
+    }
+
     /// The epoch that is established here: it leads, or is up to date with the one that does.
     pub fn epoch(&self) -> Option<Epoch> {
         match &self.role {

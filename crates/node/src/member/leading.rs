@@ -96,9 +96,9 @@ impl Node {
 
     /// May a session's request come this way? The first way it takes becomes its own.
     fn state_for(&mut self, session: SessionId, way: Owner) -> SessionState {
-        let Some(slot) = self.sessions.find(session) else { return SessionState::Closing };
+        let Some(slot) = self.sessions.find(session) else { return self.state_of_stranger(session) };
         let session = self.sessions.at_mut(slot);
-        if session.phase == SessionPhase::Closing {
+        if session.phase == SessionPhase::Closing || session.is_local() {
             return SessionState::Closing;
         }
         if session.owner == Owner::Nobody {
@@ -111,7 +111,9 @@ impl Node {
     pub(super) fn learner_touched(&mut self, touched: &[TouchedSession]) {
         let now_ms = self.now_ms();
         for TouchedSession { session, timeout_ms } in touched {
-            if let Some(slot) = self.sessions.find(*session) {
+            if let Some(slot) =
+                self.sessions.find(*session).filter(|&slot| !self.sessions.at(slot).is_local())
+            {
                 self.sessions.at_mut(slot).timeout_ms = *timeout_ms;
                 self.sessions.touch(slot, now_ms);
             }
@@ -125,7 +127,7 @@ impl Node {
         TouchedSession { session, timeout_ms }: TouchedSession,
     ) {
         let now_ms = self.now_ms();
-        let slot = self.sessions.find(session);
+        let slot = self.sessions.find(session).filter(|&slot| !self.sessions.at(slot).is_local());
         let valid = slot.is_some_and(|slot| self.sessions.touch(slot, now_ms));
         if let Some(slot) = slot.filter(|_| valid) {
             let session = self.sessions.at_mut(slot);

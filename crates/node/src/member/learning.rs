@@ -5,6 +5,7 @@ use crate::connection::{Phase, RequestInfo, Waiting};
 use crate::io::{ConnId, Outputs};
 use crate::member::Role;
 use crate::node::Node;
+use crate::sessions::SessionPhase;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use wire::{Encode, ForwardedRequest, OpCode, SessionId, TouchedSession, Zxid};
@@ -59,15 +60,19 @@ impl Node {
     /// A client has shown that its session is alive: the leader hears of it with the next ping.
     pub(crate) fn touch_for_leader(&mut self, session_slot: u32) {
         let session = self.sessions.at(session_slot);
-        let (id, timeout_ms) = (session.id, session.timeout_ms);
-        if let Some(learning) = self.learning() {
+        let (id, timeout_ms, local) = (session.id, session.timeout_ms, session.is_local());
+        if let Some(learning) = self.learning().filter(|_| !local) {
             learning.touched.insert(id, timeout_ms);
         }
     }
 
-    /// A connection of a learner is gone: who comes again asks the leader anew.
-    pub(crate) fn forget_learners_session(&mut self, session_slot: u32) {
-        if self.learning().is_some() {
+    /// A session's connection is gone. Who comes again to a learner asks the leader anew; a session that is this server's
+    /// own waits for its client, unless it was closed.
+    pub(crate) fn forget_unbound_session(&mut self, session_slot: u32) {
+        let kept_elsewhere = self.learning().is_some() || self.is_read_only();
+        let session = self.sessions.at(session_slot);
+        let over = if session.is_local() { session.phase == SessionPhase::Closing } else { kept_elsewhere };
+        if over {
             self.sessions.remove(session_slot);
         }
     }
@@ -79,7 +84,8 @@ impl Node {
         let (id, credentials) = (conn.id, Arc::clone(&conn.credentials));
         self.learning().expect("a learner").forwarded.push_back(Forwarded { session, cxid, conn: id });
         let data = ForwardedRequest { session, cxid, op: op.code(), record }.to_bytes();
-        let auth_info = Some(credentials.to_vec());
+        // A new session is nobody's wish but the server's: Apache sends no credentials with it.
+        let auth_info = (op != OpCode::CreateSession).then(|| credentials.to_vec());
         self.step_peer(zab::Input::ToLeader(ToLeader::Request { data, auth_info }));
     }
 

@@ -10,7 +10,9 @@
 mod leading;
 mod learning;
 mod line;
+mod read_only;
 mod transfer;
+mod upgrade;
 
 use crate::connection::Phase;
 use crate::io::{Halt, Membership, Note, NoteLevel, Outputs, PeerInput};
@@ -18,8 +20,10 @@ use crate::node::Node;
 use crate::pipeline::Entry;
 use learning::Learning;
 use line::DiskLine;
+pub(crate) use read_only::{is_refused, not_read_only};
 use std::collections::VecDeque;
 use transfer::{Feeds, Install};
+pub(crate) use upgrade::{corrected, own_state};
 use wire::{Reader, TxnRecord, Zxid};
 use zab::{Event, Peer, RoleChange, Txn};
 
@@ -35,6 +39,8 @@ pub(crate) struct Member {
     /// What the peer wants done; collected over a round.
     wants: zab::Outputs,
     wake_at_us: Option<u64>,
+    /// Since when it has been in an election.
+    electing_since_us: Option<u64>,
     pub(crate) role: Role,
     line: DiskLine,
     /// Logged or on its way there, and not applied.
@@ -48,6 +54,8 @@ pub(crate) struct Member {
 pub(crate) enum Role {
     /// Nobody is served.
     Looking,
+    /// Nobody leads, and those who only read are served.
+    ReadOnly,
     /// It leads an established epoch.
     Leading,
     /// It is up to date with a leader.
@@ -111,6 +119,7 @@ impl Member {
         let peer = Peer::new(membership.peer.clone(), disk, now_us, &mut wants);
         Member {
             wake_at_us: wants.wake_at_us,
+            electing_since_us: peer.is_electing().then_some(now_us),
             peer,
             membership,
             wants,
@@ -126,6 +135,7 @@ impl Member {
     fn step(&mut self, now_us: u64, input: zab::Input<'_>) {
         self.peer.step(now_us, input, &mut self.wants);
         self.wake_at_us = self.wants.wake_at_us;
+        self.electing_since_us = self.peer.is_electing().then(|| self.electing_since_us.unwrap_or(now_us));
     }
 
     /// When the peer or the line want to go on.
@@ -168,7 +178,7 @@ impl Node {
         self.member.as_ref().is_none_or(|member| match member.role {
             Role::Looking => false,
             Role::Leading => member.membership.leader_serves,
-            Role::Learning(_) => true,
+            Role::ReadOnly | Role::Learning(_) => true,
         })
     }
 
@@ -177,6 +187,7 @@ impl Node {
         match self.member.as_ref().map(|member| &member.role) {
             None => "standalone",
             Some(Role::Looking) => "looking",
+            Some(Role::ReadOnly) => "read-only",
             Some(Role::Leading) => "leader",
             Some(Role::Learning(learning)) if learning.votes => "follower",
             Some(Role::Learning(_)) => "observer",
@@ -198,6 +209,7 @@ impl Node {
     pub(crate) fn step_peer(&mut self, input: zab::Input<'_>) {
         let now_us = self.now.mono_us;
         self.member().step(now_us, input);
+        self.end_read_only();
     }
 
     /// Something happened between servers.
@@ -303,7 +315,7 @@ impl Node {
 
     /// The role is over. Clients go and look for another server, as they do at Apache's; nobody waits here for an answer
     /// any more.
-    fn stop_serving(&mut self) {
+    pub(super) fn stop_serving(&mut self) {
         self.member().role = Role::Looking;
         self.member().feeds = Feeds::default();
         let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();

@@ -37,11 +37,6 @@ impl Cluster {
 
     /// Another connection for a session; `None` when it is refused or cut.
     pub fn try_connect(&mut self, server: Id, session: SessionId) -> Option<Client> {
-        let conn = ConnId((self.next_client << 24) | (self.next_client & 0xff_ffff));
-        self.next_client += 1;
-        self.clients.insert((server, conn), ClientWire::default());
-        self.step(server, Input::Accepted { conn, peer: "10.0.0.1:5000".parse().expect("an address") });
-        let client = Client { server, conn, session };
         let password = if session.0 == 0 { [0; 16] } else { session_password(session) };
         let request = ConnectRequest {
             protocol_version: 0,
@@ -51,15 +46,26 @@ impl Cluster {
             password: Some(password.to_vec().into()),
             read_only: Some(false),
         };
+        let (client, frame) = self.shake(server, &request);
+        let response = ConnectResponse::decode(&mut Reader::new(&frame?)).expect("a connect response");
+        (response.session_id != 0).then_some(Client { session: SessionId(response.session_id), ..client })
+    }
+
+    /// A connection that asks for a session in these words, and the first frame that comes back.
+    pub fn shake(&mut self, server: Id, request: &ConnectRequest<'_>) -> (Client, Option<Vec<u8>>) {
+        let conn = ConnId((self.next_client << 24) | (self.next_client & 0xff_ffff));
+        self.next_client += 1;
+        self.clients.insert((server, conn), ClientWire::default());
+        self.step(server, Input::Accepted { conn, peer: "10.0.0.1:5000".parse().expect("an address") });
+        let client = Client { server, conn, session: SessionId(request.session_id) };
         let mut frame = Vec::new();
         let at = start_frame(&mut frame);
         request.encode(&mut Writer::new(&mut frame));
         finish_frame(&mut frame, at);
         self.send_bytes(&client, &frame);
         self.run();
-        let frame = self.frame(&client)?;
-        let response = ConnectResponse::decode(&mut Reader::new(&frame)).expect("a connect response");
-        (response.session_id != 0).then_some(Client { session: SessionId(response.session_id), ..client })
+        let frame = self.frame(&client);
+        (client, frame)
     }
 
     pub fn is_closed(&self, client: &Client) -> bool {

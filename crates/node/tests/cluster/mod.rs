@@ -6,7 +6,9 @@ mod clients;
 #[path = "../world/disk.rs"]
 mod disk;
 
-pub use clients::{Reply, create};
+#[allow(unused_imports, reason = "not every story looks closely")]
+pub use clients::Reply;
+pub use clients::create;
 
 use disk::MemoryDisk;
 use node::{ConnId, Halt, Input, Membership, Node, NodeConfig, Now, Outputs, PeerInput, RecoverFailure};
@@ -52,7 +54,7 @@ struct ClientWire {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Client {
     pub server: Id,
-    conn: ConnId,
+    pub conn: ConnId,
     pub session: SessionId,
 }
 
@@ -214,7 +216,8 @@ impl Cluster {
                 .filter(|(_, p)| p.node.is_some() && !p.isolated)
                 .map(|(id, _)| *id)
                 .collect();
-            if running.iter().all(|id| self.mode(*id) != "looking") {
+            let settled = |id: &Id| !matches!(self.mode(*id), "looking" | "read-only");
+            if running.iter().all(settled) {
                 return;
             }
             self.advance_ms(100);

@@ -22,8 +22,9 @@ impl Config {
             max_session_timeout_ms: self.sessions.max_ms(),
             jute_max_buffer,
             limits: self.limits(),
-            local_sessions_enabled: false,
-            local_sessions_upgrading_enabled: false,
+            local_sessions_enabled: self.ensemble.local_sessions,
+            local_sessions_upgrading_enabled: self.ensemble.local_sessions_upgrading,
+            read_only_mode_enabled: self.operations.read_only_mode,
             connections: ConnectionLimits {
                 per_address_max: size(self.listen.max_client_cnxns),
                 total_max: size(self.listen.max_cnxns),

@@ -59,7 +59,7 @@ impl Desk {
             Word::Envi => envi(&Environment::observe()),
             Word::Gtmk | Word::Stmk => node.trace_mask().to_string(),
             Word::Hash => hash(node.digests()),
-            Word::Isro => isro(false).to_owned(),
+            Word::Isro => isro(node.is_read_only()).to_owned(),
             Word::Mntr => mntr(&Monitor {
                 stats: &node.server_stats(),
                 metrics: node.metrics(),
@@ -68,8 +68,10 @@ impl Desk {
             }),
             Word::Ruok => RUOK.to_owned(),
             Word::Srst => SRST.to_owned(),
-            Word::Srvr => srvr(&node.server_stats(), false),
-            Word::Stat => stat(&node.server_stats(), &node.connections().collect::<Vec<_>>(), false),
+            Word::Srvr => srvr(&node.server_stats(), node.is_read_only()),
+            Word::Stat => {
+                stat(&node.server_stats(), &node.connections().collect::<Vec<_>>(), node.is_read_only())
+            }
             Word::TelnetClose => String::new(),
             Word::Wchc => wchc(&node.watches_by_session()),
             Word::Wchp => wchp(&node.watches_by_path()),

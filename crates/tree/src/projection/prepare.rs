@@ -22,11 +22,11 @@ pub enum SessionState {
     Closing,
     /// Another server owns it by now: every write is SESSIONMOVED.
     Moved,
-    /// A local session. It cannot own ephemeral nodes: who may upgrade it does so before preparing such a request
-    /// (`upgradable` is then still true for the other requests and changes nothing here).
+    /// A local session. It cannot own ephemeral nodes: who may upgrade it does so before preparing such a request.
     Local {
-        /// `localSessionsUpgradingEnabled`.
-        upgradable: bool,
+        /// What a wish for an ephemeral node is answered: EPHEMERALONLOCALSESSION by the server that knows the session,
+        /// SESSIONEXPIRED by a leader that only guesses.
+        refusal: ErrorCode,
     },
 }
 
@@ -184,7 +184,7 @@ impl Projection {
         let code = match ctx.session_state {
             SessionState::Closing => ErrorCode::SessionExpired,
             SessionState::Moved => ErrorCode::SessionMoved,
-            SessionState::Local { .. } if ephemeral => ErrorCode::EphemeralOnLocalSession,
+            SessionState::Local { refusal } if ephemeral => refusal,
             _ if self.is_closing(ctx.session) => ErrorCode::SessionExpired,
             SessionState::Valid | SessionState::Local { .. } => return Ok(()),
         };
