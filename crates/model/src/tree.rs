@@ -67,6 +67,15 @@ impl Model {
         self.nodes.get(if path.is_empty() { "/" } else { path })
     }
 
+    /// Puts a node as it was found elsewhere, or takes one away, with nothing that follows from it: to go back to an
+    /// earlier state.
+    pub fn put(&mut self, path: &str, node: Option<Znode>) {
+        match node {
+            Some(node) => self.nodes.insert(path.to_owned(), node),
+            None => self.nodes.remove(path),
+        };
+    }
+
     /// The names of a node's children.
     pub fn children(&self, path: &str) -> Vec<&str> {
         let path = if path.is_empty() { "/" } else { path };

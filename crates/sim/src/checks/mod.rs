@@ -2,59 +2,96 @@
 //!
 //! [`Checks`] is told everything that clients see and every transaction that is committed, and objects to the first thing
 //! that ZooKeeper's guarantees forbid. It judges by the reference model (`model`), which shares no logic with the server,
-//! along the one sequence of committed transactions.
+//! along the one sequence of committed transactions. What it keeps is bounded by the run.
 //!
-//! C5, sequential consistency, has no check of its own: it follows from C1 (one order of writes), C3 (no session goes
-//! back) and C4 (every read is the state of one point of that order).
+//! | | Guarantee | File |
+//! |---|---|---|
+//! | C1 | linearizable writes | `linearizable_writes` |
+//! | C2 | FIFO client order | `fifo_order` |
+//! | C3 | a session never goes back | `monotonic_sessions` |
+//! | C4 | a read is the state at the zxid of its answer | `exact_reads` |
+//! | C5 | sequential consistency | no file: it follows from C1, C3 and C4 for all sessions |
+//! | C6 | events before the data they tell of | `watch_before_data` |
+//! | C7 | setWatches tells what was missed | `watch_resume` |
+//! | C8 | ephemeral nodes live as long as their session | `ephemeral_lifetimes` |
+//! | C10 | numbers of sequential nodes | `sequential_nodes` |
+//! | C11 | multi is atomic | `multi_atomicity` |
+//! | C12 | what was acknowledged is there in the end | `durability` |
 
+mod counts;
+mod durability;
+mod ephemeral_lifetimes;
+mod exact_reads;
+mod fifo_order;
+mod held;
+mod linearizable_writes;
+mod monotonic_sessions;
+mod multi_atomicity;
+mod requests;
+mod sequential_nodes;
+#[cfg(test)]
+mod story;
+mod timeline;
 mod violation;
+mod watch_before_data;
+mod watch_resume;
+mod watches;
 
+pub use counts::Counts;
+pub use held::Held;
 pub use violation::Violation;
 
 use crate::clients::ClientEvent;
+use durability::Durability;
+use ephemeral_lifetimes::EphemeralLifetimes;
+use fifo_order::FifoOrder;
+use linearizable_writes::LinearizableWrites;
+use monotonic_sessions::MonotonicSessions;
+use requests::{Asked, Conn, Requests, is_write};
+use sequential_nodes::SequentialNodes;
 use std::collections::BTreeMap;
-use wire::Zxid;
+use std::fmt::Debug;
+use timeline::{Timeline, is_moved};
+use watch_resume::WatchResume;
+use watches::{Due, Watched};
+use wire::{AUTH_XID, OpCode, Reader, Request, Txn, TxnRecord, Zxid};
 
-/// What a server holds at the end.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// Which server.
-    pub server: usize,
-    /// The last transaction that it has applied.
-    pub last_zxid: Zxid,
-    /// Its nodes by path, as stored.
-    pub nodes: BTreeMap<String, model::Znode>,
-    /// Its sessions and their timeouts in ms.
-    pub sessions: BTreeMap<i64, i32>,
+/// All checks of a run.
+#[derive(Debug)]
+pub struct Checks {
+    requests: Requests,
+    timeline: Timeline,
+    /// By client, of its connection.
+    watched: BTreeMap<usize, (Watched, WatchResume)>,
+    linearizable_writes: LinearizableWrites,
+    fifo_order: FifoOrder,
+    monotonic_sessions: MonotonicSessions,
+    ephemeral_lifetimes: EphemeralLifetimes,
+    sequential_nodes: SequentialNodes,
+    durability: Durability,
+    counts: Counts,
 }
-
-impl Held {
-    /// What a server's tree holds.
-    pub fn by(server: usize, tree: &tree::Tree) -> Held {
-        let mut nodes = BTreeMap::new();
-        let mut paths = vec!["/".to_owned()];
-        while let Some(path) = paths.pop() {
-            let node = tree.node(&path).expect("a child is there");
-            let parent = if path == "/" { "" } else { path.as_str() };
-            paths.extend(node.children().map(|name| format!("{parent}/{name}")));
-            let acl = node.acl().iter().map(|entry| entry.clone().into_owned()).collect();
-            let data = node.data().map(<[u8]>::to_vec);
-            let stat = node.persisted();
-            nodes.insert(path, model::Znode { data, acl, stat });
-        }
-        let sessions = tree.sessions().iter().map(|(id, timeout)| (id.0, *timeout)).collect();
-        Held { server, last_zxid: tree.last_zxid(), nodes, sessions }
-    }
-}
-
-/// All checks.
-#[derive(Debug, Default)]
-pub struct Checks {}
 
 impl Checks {
     /// Checks of a run that has not begun.
-    pub fn new(_options: model::Options) -> Checks {
-        Checks {}
+    pub fn new(options: model::Options) -> Checks {
+        Checks {
+            requests: Requests::default(),
+            timeline: Timeline::new(options),
+            watched: BTreeMap::new(),
+            linearizable_writes: LinearizableWrites::default(),
+            fifo_order: FifoOrder::default(),
+            monotonic_sessions: MonotonicSessions::default(),
+            ephemeral_lifetimes: EphemeralLifetimes::default(),
+            sequential_nodes: SequentialNodes::default(),
+            durability: Durability::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// How much was judged so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// A client saw or did something.
@@ -62,13 +99,55 @@ impl Checks {
     /// # Errors
     /// What it must not have seen.
     pub fn client(&mut self, at_us: u64, client: usize, event: &ClientEvent) -> Result<(), Violation> {
+        self.judge(client, event).map_err(|mut violation| {
+            violation.facts.push_str(&format!(" (client {client} at {at_us} µs)"));
+            violation
+        })
+    }
+
+    fn judge(&mut self, client: usize, event: &ClientEvent) -> Result<(), Violation> {
         match event {
-            ClientEvent::Garbled(what) => Err(Violation::new(
-                "frames",
-                "client protocol §1, §3",
-                format!("client {client} at {at_us} µs: {what}"),
-            )),
-            _ => Ok(()),
+            ClientEvent::Connected { server, renews, user, .. } => {
+                let conn = self.requests.connect(client, *server, *renews, *user);
+                let watched = Watched::new(conn.credentials.clone());
+                self.watched.insert(client, (watched, WatchResume::default()));
+                Ok(())
+            }
+            ClientEvent::SessionGiven { session, .. } => {
+                self.counts.sessions += 1;
+                self.requests.welcome(client, *session);
+                self.ephemeral_lifetimes.given(*session)
+            }
+            ClientEvent::SessionRenewed { session, .. } => {
+                self.counts.renewals += 1;
+                self.requests.welcome(client, *session);
+                Ok(())
+            }
+            ClientEvent::SessionExpired { session } => {
+                self.counts.expiries += 1;
+                self.ephemeral_lifetimes.expired(*session);
+                Ok(())
+            }
+            ClientEvent::Asked { xid, request } => {
+                self.asked(client, *xid, request);
+                Ok(())
+            }
+            ClientEvent::Answered { xid, zxid, err, body } => {
+                self.answered(client, *xid, (*zxid, *err, body))
+            }
+            ClientEvent::Notified { zxid, kind, state, path } => {
+                if *state != 3 {
+                    return nonsense(format!("an event with the state {state}"));
+                }
+                self.notified(client, Due { zxid: Zxid(*zxid), kind: *kind, path: path.clone() })
+            }
+            ClientEvent::Lost { outstanding, .. } => {
+                self.counts.unknown += outstanding.len() as u64;
+                self.watched.remove(&client);
+                self.requests.lost(client);
+                Ok(())
+            }
+            ClientEvent::Garbled(what) => nonsense(what.clone()),
         }
     }
 
@@ -76,15 +155,138 @@ impl Checks {
     ///
     /// # Errors
     /// What must not have been committed.
-    pub fn committed(&mut self, _zxid: Zxid, _payload: &[u8]) -> Result<(), Violation> {
-        Ok(())
+    pub fn committed(&mut self, zxid: Zxid, payload: &[u8]) -> Result<(), Violation> {
+        let record = match TxnRecord::decode(&mut Reader::new(payload)) {
+            Ok(record) if record.header.zxid == zxid && zxid > self.timeline.last() => record,
+            other => {
+                let last = self.timeline.last();
+                return nonsense(format!("committed as {zxid}, behind {last}: {}", shown(&other)));
+            }
+        };
+        self.counts.transactions += 1;
+        let name = (record.header.client_id, record.header.cxid);
+        let write = self.requests.committed(name);
+        self.linearizable_writes.committed(&record, write.as_ref())?;
+        if write.is_some() && !is_moved(&record.txn) {
+            self.fifo_order.committed(name, zxid)?;
+        }
+        multi_atomicity::committed(&record)?;
+        self.ephemeral_lifetimes.committed(&record)?;
+        self.sequential_nodes.committed(&record, write.as_ref().map(|write| &*write.request))?;
+        if matches!(record.txn, Txn::CloseSession { .. }) {
+            self.fifo_order.closed(record.header.client_id);
+        }
+        let step = self.timeline.push(&record, write.as_ref());
+        LinearizableWrites::compare(&record, write.as_ref(), step)
     }
 
     /// The run is over: everything is healed, and these servers have come to rest.
     ///
     /// # Errors
     /// What is missing or different.
-    pub fn finish(&mut self, _servers: &[Held]) -> Result<(), Violation> {
-        Ok(())
+    pub fn finish(&mut self, servers: &[Held]) -> Result<(), Violation> {
+        for held in servers {
+            self.ephemeral_lifetimes.finish(held)?;
+            self.durability.finish(held, &mut self.timeline)?;
+        }
+        self.ephemeral_lifetimes.finish_expired()
+    }
+
+    fn asked(&mut self, client: usize, xid: i32, request: &Request<'static>) {
+        self.requests.ask(client, xid, request, self.linearizable_writes.told());
+        if let Some(Conn { serial, session: Some(session), .. }) = self.requests.conn(client)
+            && is_write(request)
+        {
+            self.fifo_order.asked((*session, xid), *serial);
+        }
+    }
+
+    fn answered(&mut self, client: usize, xid: i32, reply: (i64, i32, &[u8])) -> Result<(), Violation> {
+        let Some((Asked { request, .. }, in_turn)) = self.requests.answer(client, xid) else {
+            return nonsense(format!("an answer to request {xid}, which nobody asked for"));
+        };
+        let Some(conn) = self.requests.conn(client) else { return nonsense("an answer on no connection") };
+        if !in_turn {
+            let waiting: Vec<i32> = conn.asked.iter().map(|asked| asked.xid).collect();
+            return FifoOrder::out_of_turn(client, xid, &waiting);
+        }
+        if xid == AUTH_XID {
+            return if reply == (0, 0, &[]) {
+                Ok(())
+            } else {
+                nonsense(format!("the answer {reply:?} to auth"))
+            };
+        }
+        let (zxid, err, body) = (Zxid(reply.0), reply.1, reply.2);
+        let Some(session) = conn.session else {
+            return nonsense(format!("an answer to {xid} before the welcome"));
+        };
+        let (server, credentials) = (conn.server, conn.credentials.clone());
+        self.monotonic_sessions.packet(session, server, zxid)?;
+        if !self.timeline.is_reached(zxid) {
+            let last = self.timeline.last();
+            return nonsense(format!("an answer from {zxid}, but nothing behind {last} is committed"));
+        }
+        self.durability.told(zxid);
+        let Some((watched, resume)) = self.watched.get_mut(&client) else { return nonsense("no connection") };
+        watch_before_data::packet(client, watched, zxid, &self.timeline)?;
+        if let Request::SetWatches(lists) | Request::SetWatches2(lists) = &*request {
+            let missed = watched.set(zxid, lists, &mut self.timeline);
+            self.counts.watches_set_again += 1;
+            self.counts.missed_events += missed.len() as u64;
+            return resume.answered(client, &missed, err, body);
+        }
+        resume.other_packet(client)?;
+        watch_before_data::answered(client, watched, &request, err, body)?;
+        watched.registered(&request, err);
+        if is_write(&request) {
+            self.counts.writes += 1;
+            self.counts.failed_writes += u64::from(err != 0);
+            if let Request::Multi { ops } = &*request {
+                self.counts.multis += 1;
+                multi_atomicity::answered(ops, reply.0, err, body)?;
+            }
+            return self.linearizable_writes.answered((session, xid), &request, reply, &self.timeline);
+        }
+        if is_about_watches(&request) {
+            return Ok(());
+        }
+        self.counts.reads += 1;
+        let reader = exact_reads::Reader { session, server, credentials: &credentials };
+        exact_reads::answered(reader, &request, reply, &mut self.timeline)
+    }
+
+    fn notified(&mut self, client: usize, event: Due) -> Result<(), Violation> {
+        self.counts.events += 1;
+        let Some(conn) = self.requests.conn(client) else { return nonsense("an event on no connection") };
+        let Some((watched, resume)) = self.watched.get_mut(&client) else { return nonsense("no connection") };
+        if event.zxid == Zxid(-1) {
+            resume.notified(event);
+            return Ok(());
+        }
+        resume.other_packet(client)?;
+        if let Some(session) = conn.session {
+            self.monotonic_sessions.packet(session, conn.server, event.zxid)?;
+        }
+        watch_before_data::notified(client, watched, &event, &self.timeline)
+    }
+}
+
+fn is_about_watches(request: &Request<'_>) -> bool {
+    matches!(request.op(), OpCode::AddWatch | OpCode::CheckWatches | OpCode::RemoveWatches)
+}
+
+/// What no server may say, whatever happened before.
+fn nonsense(facts: impl Into<String>) -> Result<(), Violation> {
+    Err(Violation::new("C0 sense", "client protocol §1, §3: frames, headers and special xids", facts))
+}
+
+/// For a violation's text: not too long.
+fn shown(value: &impl Debug) -> String {
+    const CHARS_MAX: usize = 500;
+    let text = format!("{value:?}");
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }

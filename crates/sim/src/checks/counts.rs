@@ -1,0 +1,41 @@
+//! How much was judged.
+
+/// How much was judged, to see that a run was worth it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it all")]
+pub struct Counts {
+    pub transactions: u64,
+    pub writes: u64,
+    pub failed_writes: u64,
+    pub multis: u64,
+    pub reads: u64,
+    pub events: u64,
+    pub missed_events: u64,
+    pub watches_set_again: u64,
+    pub sessions: u64,
+    pub renewals: u64,
+    pub expiries: u64,
+    /// Requests whose outcome nobody knows.
+    pub unknown: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            transactions: self.transactions + other.transactions,
+            writes: self.writes + other.writes,
+            failed_writes: self.failed_writes + other.failed_writes,
+            multis: self.multis + other.multis,
+            reads: self.reads + other.reads,
+            events: self.events + other.events,
+            missed_events: self.missed_events + other.missed_events,
+            watches_set_again: self.watches_set_again + other.watches_set_again,
+            sessions: self.sessions + other.sessions,
+            renewals: self.renewals + other.renewals,
+            expiries: self.expiries + other.expiries,
+            unknown: self.unknown + other.unknown,
+        }
+    }
+}
