@@ -34,6 +34,6 @@ pub use io::{
 pub use node::Node;
 pub use traffic::{NamespaceTraffic, Traffic};
 pub use views::{
-    ConnectionSessionView, ConnectionView, DigestEntry, Expiring, Histogram, Latency, Metrics, ServerStats,
-    Summary, WatchSummary,
+    ConnectionSessionView, ConnectionView, DigestEntry, Expiring, Histogram, Latency, LeadingView,
+    MemberView, Metrics, ServerStats, Summary, WatchSummary,
 };

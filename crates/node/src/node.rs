@@ -325,6 +325,7 @@ impl Node {
             Admin::ResetServerStats => {
                 self.stats.reset();
                 self.clients.sizes = ResponseSizes::default();
+                self.member.iter_mut().for_each(|member| member.course.reset_proposals());
             }
             Admin::ResetConnectionStats => self.clients.iter_mut().for_each(|conn| conn.figures.reset()),
             Admin::WordAnswered { buffers } => self.stats.sent += buffers,

@@ -54,6 +54,12 @@ impl Stats {
         self.metrics = Metrics { traffic, ..fresh_metrics() };
     }
 
+    /// A role of an ensemble's member begins: its own figures, but not the metrics.
+    pub(crate) fn start_role(&mut self) {
+        self.latency = LatencyFigures::default();
+        (self.received, self.sent) = (0, 0);
+    }
+
     /// An answer of the pipeline.
     pub(crate) fn answered(&mut self, request: RequestInfo, latency_ms: u64) {
         self.latency.add(latency_ms);
@@ -161,7 +167,18 @@ impl Node {
             min_response_bytes: sizes.min,
             connection_drop_probability: self.tokens.drop_probability(),
             uptime_ms: self.now_ms() - self.started_ms,
+            member: self.member.as_ref().map(|member| member.view(self.now_ms())),
         }
+    }
+
+    /// The ensemble's sessions and their timeouts in ms: what a learner knows of them.
+    pub fn global_sessions(&self) -> impl Iterator<Item = (SessionId, i32)> {
+        self.tree.sessions().iter().map(|(id, timeout_ms)| (*id, *timeout_ms))
+    }
+
+    /// Do sessions expire here? They do at a leader, and at a server that is alone.
+    pub fn expires_sessions(&self) -> bool {
+        self.leads()
     }
 
     /// All connections, in the order of their slots.

@@ -4,6 +4,7 @@ use crate::ConnId;
 use crate::traffic::Traffic;
 use std::net::SocketAddr;
 use wire::{SessionId, Zxid};
+use zab::{PeerState, ServerId};
 
 /// The figures of `srvr`, `stat` and the first gauges of `mntr`.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,8 +43,46 @@ pub struct ServerStats {
     pub min_response_bytes: i64,
     /// Chance that a new connection is dropped by the connection throttle, 0..=1.
     pub connection_drop_probability: f64,
-    /// ms since the node started.
+    /// ms since the node started; for a member of an ensemble since it found its leader.
     pub uptime_ms: u64,
+    /// Present for a member of an ensemble.
+    pub member: Option<MemberView>,
+}
+
+/// What a member of an ensemble is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberView {
+    /// What it is doing, in Apache's words.
+    pub state: PeerState,
+    /// Members that vote.
+    pub quorum_size: usize,
+    /// Whom a learner learns from.
+    pub master: Option<ServerId>,
+    /// Present for a leader.
+    pub leading: Option<LeadingView>,
+}
+
+/// The gauges of a leader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeadingView {
+    /// Servers that are connected, up to date or not.
+    pub learners: usize,
+    /// Followers that get what is new, those that do not vote among them.
+    pub synced_followers: usize,
+    /// Those of them that do not vote.
+    pub synced_non_voting_followers: usize,
+    /// Observers that get what is new.
+    pub synced_observers: usize,
+    /// Transactions whose commit syncs wait for.
+    pub pending_syncs: usize,
+    /// ms since it serves.
+    pub uptime_ms: u64,
+    /// Bytes of the last proposal; -1 before the first one, and so with the other two.
+    pub last_proposal_bytes: i64,
+    /// Bytes of the shortest.
+    pub min_proposal_bytes: i64,
+    /// Bytes of the longest.
+    pub max_proposal_bytes: i64,
 }
 
 /// Apache's notion of latencies: whole milliseconds per request.
@@ -153,6 +192,38 @@ pub struct Metrics {
     pub unrecoverable_error_count: u64,
     pub ttl_node_created_count: u64,
     pub ttl_node_deleted_count: u64,
+    pub looking_count: u64,
+    /// Learners brought up to date with what they lacked.
+    pub diff_count: u64,
+    /// Learners brought up to date with a snapshot.
+    pub snap_count: u64,
+    pub commit_count: u64,
+    pub proposal_count: u64,
+    pub learner_proposal_received_count: u64,
+    pub learner_commit_received_count: u64,
+    pub revalidate_count: u64,
+    /// ms.
+    pub election_time: Summary,
+    /// ms without a leader.
+    pub unavailable_time: Summary,
+    /// Those of them that this server ended by leading.
+    pub leader_unavailable_time: Summary,
+    /// ms.
+    pub follower_sync_time: Summary,
+    /// ms.
+    pub observer_sync_time: Summary,
+    /// Snapshots on their way to learners whenever one begins.
+    pub inflight_snap_count: Summary,
+    /// The same for what is no snapshot.
+    pub inflight_diff_count: Summary,
+    /// ms from a transaction's making to its commit, at the leader.
+    pub quorum_ack_latency: Histogram,
+    /// ms from a transaction's making to its arrival at a follower.
+    pub proposal_latency: Histogram,
+    /// ms from a transaction's making to its acknowledgement here.
+    pub proposal_ack_creation_latency: Histogram,
+    /// ms from a transaction's making to its commit at a learner.
+    pub commit_propagation_latency: Histogram,
     pub node_created_watch_count: Summary,
     pub node_deleted_watch_count: Summary,
     pub node_changed_watch_count: Summary,

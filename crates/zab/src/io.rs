@@ -4,6 +4,7 @@
 //! [`crate::Peer`] hands bytes and completions in and carries the outputs out, in the order of each list.
 
 use crate::promise::{DiskOutcome, DiskPlan, Ticket};
+use crate::report::{Note, PeerState, SyncMode};
 use crate::{Address, Epoch, ServerId, Txn};
 use wire::{Id, SessionId, TouchedSession, Zxid};
 
@@ -238,6 +239,15 @@ pub enum Event {
     Config(String),
     /// Leader: a learner's connection is gone; nothing needs to be answered to it.
     LearnerGone(ConnId),
+    /// For those who watch: what this server does now.
+    State(PeerState),
+    /// For those who watch: a learner begins to be brought up to date.
+    Synchronising {
+        /// Which.
+        server: ServerId,
+        /// How.
+        how: SyncMode,
+    },
 }
 
 /// What a server has become.
@@ -308,7 +318,7 @@ pub struct Outputs {
     /// The disk failed: stop the process. Nothing that was not durable has been acknowledged.
     pub halt: Option<String>,
     /// Lines for the log.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Outputs {
@@ -331,6 +341,15 @@ impl Outputs {
     }
 
     pub(crate) fn note(&mut self, text: impl Into<String>) {
-        self.notes.push(text.into());
+        self.notes.push(Note { warn: false, text: text.into() });
+    }
+
+    /// As [`Outputs::note`], for what somebody should look at.
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        self.notes.push(Note { warn: true, text: text.into() });
+    }
+
+    pub(crate) fn state(&mut self, state: PeerState) {
+        self.events.push(Event::State(state));
     }
 }

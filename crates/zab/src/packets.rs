@@ -64,7 +64,7 @@ impl Inbox {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FromLeader {
     LeaderInfo(Epoch),
-    Diff,
+    Diff(Zxid),
     Trunc(Zxid),
     Snap(Zxid),
     Proposal(Txn),
@@ -84,7 +84,7 @@ impl FromLeader {
         let mut r = Reader::new(data);
         Ok(match packet.kind() {
             Some(PacketType::LeaderInfo) => FromLeader::LeaderInfo(epoch_of(&packet)?),
-            Some(PacketType::Diff) => FromLeader::Diff,
+            Some(PacketType::Diff) => FromLeader::Diff(packet.zxid),
             Some(PacketType::Trunc) => FromLeader::Trunc(packet.zxid),
             Some(PacketType::Snap) => FromLeader::Snap(packet.zxid),
             Some(PacketType::Proposal) => FromLeader::Proposal(Txn::understand(packet.zxid, data)?),

@@ -6,10 +6,11 @@ use crate::io::{ConnId, DiskState, Event, Input, Outputs, Port, RoleChange};
 use crate::leader::{Leader, LearnerView};
 use crate::learner::Learner;
 use crate::promise::{DiskAction, DiskOutcome, DiskQueue, Ticket};
+use crate::report::{PeerState, ZabPhase};
 use crate::settings::{PeerConfig, Settings};
 use crate::transport::Mesh;
 use crate::{Decision, Epoch, ServerId};
-use wire::{ServerState, Zxid};
+use wire::{Notification, ServerState, Zxid};
 
 /// The replication of one server. Everything it does is a consequence of [`Peer::step`]'s arguments.
 #[derive(Debug)]
@@ -146,6 +147,14 @@ impl Peer {
         }
     }
 
+    /// Transactions whose commit syncs of learners wait for.
+    pub fn pending_syncs(&self) -> usize {
+        match &self.role {
+            Role::Leading(leader) => leader.pending_syncs(),
+            _ => 0,
+        }
+    }
+
     fn disk_done(&mut self, ticket: Ticket, outcome: DiskOutcome, out: &mut Outputs) {
         match outcome {
             DiskOutcome::Failed(why) => {
@@ -210,6 +219,9 @@ impl Peer {
                 if let (Role::Leading(leader), true) = (&mut self.role, elsewhere) {
                     leader.looks_elsewhere(from);
                 }
+                if matches!(self.role, Role::Looking(_)) {
+                    out.note(notification_line(from, &notification));
+                }
                 self.elect(out, |election, now_us, todo| election.receive(now_us, from, &notification, todo));
             }
             return;
@@ -232,6 +244,7 @@ impl Peer {
 
     fn closed(&mut self, conn: ConnId, out: &mut Outputs) {
         if let Some(server) = self.mesh.closed(conn) {
+            out.warn(format!("Connection broken for id {server}, my id = {}", self.settings.me()));
             self.elect(out, |election, _, todo| election.connection_lost(server, todo));
         }
         let mut ctx = context!(self, out);
@@ -302,6 +315,7 @@ impl Peer {
             self.role = Role::Halted;
             return;
         }
+        out.state(PeerState::LOOKING);
         let start = Start::new(disk, self.epoch_floor);
         let standing = start.standing();
         self.role = Role::Looking(start);
@@ -314,7 +328,9 @@ impl Peer {
             unreachable!("only a server that looks decides");
         };
         let leader: ServerId = decision.vote.leader;
-        out.note(format!("{:?} with leader {leader}, chosen by {:?}", decision.state, decision.supporters));
+        let supporters: Vec<_> = decision.supporters.iter().map(ServerId::to_string).collect();
+        out.note(format!("Election decided: leader {leader}, voted for by [{}]", supporters.join(", ")));
+        out.state(PeerState::of(decision.state, ZabPhase::Discovery));
         let mut ctx = context!(self, out);
         let role = if decision.state == ServerState::Leading {
             Leader::new(start, &mut ctx).map(Role::Leading)
@@ -350,4 +366,19 @@ impl Peer {
         self.election.stop();
         out.events.push(Event::Role(RoleChange::Looking { why }));
     }
+}
+
+/// Apache's line for a vote that came in.
+fn notification_line(from: ServerId, n: &Notification) -> String {
+    let state = match n.state {
+        ServerState::Looking => "LOOKING",
+        ServerState::Following => "FOLLOWING",
+        ServerState::Leading => "LEADING",
+        ServerState::Observing => "OBSERVING",
+    };
+    format!(
+        "Notification: my state:LOOKING; n.sid:{from}, n.state:{state}, n.leader:{}, n.round:0x{:x}, n.peerEpoch:0x{:x}, \
+         n.zxid:{}, message format version:0x{:x}",
+        n.leader, n.election_epoch, n.peer_epoch, n.zxid, n.version
+    )
 }

@@ -1,5 +1,7 @@
 //! How a learner is brought up to date: DIFF, TRUNC or SNAP (reference: quorum-protocol §5.4).
 
+use crate::report::SyncMode;
+use std::fmt;
 use wire::Zxid;
 
 /// What the leader knows of its own history at the moment of the choice.
@@ -43,6 +45,26 @@ pub enum SyncPlan {
     },
     /// The whole tree.
     Snap,
+}
+
+impl SyncPlan {
+    pub(crate) fn mode(&self) -> SyncMode {
+        match self {
+            SyncPlan::Diff { .. } => SyncMode::Diff,
+            SyncPlan::Trunc { .. } => SyncMode::Trunc,
+            SyncPlan::Snap => SyncMode::Snap,
+        }
+    }
+}
+
+impl fmt::Display for SyncPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SyncPlan::Diff { upto, .. } => write!(f, "Sending DIFF zxid={upto}"),
+            SyncPlan::Trunc { keep } => write!(f, "Sending TRUNC zxid={keep}"),
+            SyncPlan::Snap => f.write_str("Sending snapshot"),
+        }
+    }
 }
 
 /// Would the log on disk help a learner whose last zxid is `learner`? Only then it is worth reading.

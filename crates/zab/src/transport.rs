@@ -13,6 +13,8 @@ use wire::{ElectionHandshake, NOTIFICATION_MAX, Notification};
 const STRANGERS_MAX: usize = 128;
 /// Servers outside the configuration that are talked to: observers of old, and those that want to join.
 const GUESTS_MAX: usize = 128;
+/// Between two complaints about one server that does not answer.
+const COMPLAINT_PAUSE_US: u64 = 60_000_000;
 /// The id by which an observer of old calls itself.
 const ANONYMOUS: i64 = i64::MAX;
 
@@ -36,6 +38,8 @@ struct MeshLink {
     last: Option<Vec<u8>>,
     /// Where it says it can be dialled.
     advertised: Vec<Address>,
+    /// When the log said last that it cannot be reached; it is told again when it was there in between.
+    complained_us: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +48,21 @@ enum Conn {
     Stranger { bytes: Vec<u8>, deadline_us: u64 },
     /// It is the connection of a server.
     Known { server: ServerId, bytes: Vec<u8>, pending: usize },
+}
+
+impl MeshLink {
+    /// Says in the log that a server does not answer, once in a while.
+    fn complain(&mut self, server: ServerId, ctx: &mut Context<'_>) {
+        if self.complained_us.is_some_and(|at_us| ctx.now_us < at_us + COMPLAINT_PAUSE_US) {
+            return;
+        }
+        self.complained_us = Some(ctx.now_us);
+        let member = ctx.settings.config.ensemble.members.get(&server).map(|spec| &spec.election);
+        let known = if self.advertised.is_empty() { member } else { Some(&self.advertised) };
+        let addresses: Vec<String> = known.into_iter().flatten().map(ToString::to_string).collect();
+        let addresses = addresses.join("|");
+        ctx.out.warn(format!("Cannot open channel to {server} at election address {addresses}"));
+    }
 }
 
 impl Mesh {
@@ -87,7 +106,13 @@ impl Mesh {
         let server = self.dials.remove(&dial)?;
         let link = self.links.entry(server).or_default();
         link.dial = None;
-        let Some(conn) = conn else { return link.conn.is_none().then_some(server) };
+        let Some(conn) = conn else {
+            if link.conn.is_some() {
+                return None;
+            }
+            link.complain(server, ctx);
+            return Some(server);
+        };
         let me = ctx.settings.me();
         if server > me && link.conn.is_some() {
             // It has dialled in the meantime.
@@ -135,7 +160,7 @@ impl Mesh {
                     self.greeted(conn, &hello, rest, ctx);
                 }
                 Err(error) => {
-                    ctx.out.note(format!("an election connection began with nonsense: {error}"));
+                    ctx.out.warn(format!("an election connection began with nonsense: {error}"));
                     self.drop_conn(conn, ctx);
                 }
             }
@@ -171,7 +196,7 @@ impl Mesh {
         let is_member = ctx.settings.config.ensemble.members.contains_key(&server);
         let guests = self.links.keys().filter(|id| !ctx.settings.config.ensemble.members.contains_key(id));
         if server == me || (!is_member && !self.links.contains_key(&server) && guests.count() >= GUESTS_MAX) {
-            ctx.out.note(format!("refusing an election connection of server {server}"));
+            ctx.out.warn(format!("refusing an election connection of server {server}"));
             return self.drop_conn(conn, ctx);
         }
         let link = self.links.entry(server).or_default();
@@ -197,6 +222,8 @@ impl Mesh {
         }
         let link = self.links.entry(server).or_default();
         link.conn = Some(conn);
+        link.complained_us = None;
+        ctx.out.note(format!("Connected to server {server} for elections"));
         if link.queue.is_none() {
             link.queue = link.last.clone();
         }
@@ -242,7 +269,7 @@ impl Mesh {
             };
             let Some(length) = usize::try_from(length).ok().filter(|n| (1..=NOTIFICATION_MAX).contains(n))
             else {
-                ctx.out.note(format!("server {server} sent a vote of {length} bytes"));
+                ctx.out.warn(format!("server {server} sent a vote of {length} bytes"));
                 self.drop_conn(conn, ctx);
                 return out;
             };
@@ -253,7 +280,7 @@ impl Mesh {
             let frame = std::mem::replace(bytes, rest);
             match Notification::decode(&frame[4..]) {
                 Ok(notification) => out.push((*server, notification)),
-                Err(error) => ctx.out.note(format!("a vote of server {server} makes no sense: {error}")),
+                Err(error) => ctx.out.warn(format!("a vote of server {server} makes no sense: {error}")),
             }
         }
     }

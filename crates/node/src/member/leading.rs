@@ -126,6 +126,7 @@ impl Node {
         conn: ConnId,
         TouchedSession { session, timeout_ms }: TouchedSession,
     ) {
+        self.stats.metrics.revalidate_count += 1;
         let now_ms = self.now_ms();
         let slot = self.sessions.find(session).filter(|&slot| !self.sessions.at(slot).is_local());
         let valid = slot.is_some_and(|slot| self.sessions.touch(slot, now_ms));

@@ -1,6 +1,9 @@
 //! What the protocol wants of the disk, one after the other, transactions that come together in one batch.
 
 use crate::io::{Halt, Outputs, Recover, RecoverFailure};
+use crate::member::Role;
+use crate::member::figures::made_ms;
+use crate::member::learning::Learning;
 use crate::node::Node;
 use std::collections::VecDeque;
 use store::{DiskBatch, DiskError, EpochFile, Lane, LogBatch, Recovered, write_epoch};
@@ -33,6 +36,8 @@ enum Work {
         proof: Option<store::Pending>,
         epoch: Option<(EpochFile, Epoch)>,
         sent_us: u64,
+        /// When the transactions were made that are acknowledged then.
+        made_ms: Vec<i64>,
     },
     /// Nothing may be under way in any lane: then the history is read again.
     Recovery { keep: Zxid, asked: bool },
@@ -65,6 +70,15 @@ impl DiskLine {
 impl Node {
     /// Takes a plan in.
     pub(super) fn plan(&mut self, plan: DiskPlan) {
+        if let DiskAction::Append(txns) = &plan.action
+            && matches!(self.member().role, Role::Learning(Learning { votes: true, .. }))
+        {
+            for txn in txns {
+                let age_ms = self.age_ms(made_ms(txn));
+                self.stats.metrics.learner_proposal_received_count += 1;
+                self.stats.metrics.proposal_latency.add(age_ms);
+            }
+        }
         self.member().line.waiting.push_back(plan);
     }
 
@@ -107,6 +121,12 @@ impl Node {
 
     fn start_append(&mut self, out: &mut Outputs) {
         let (txns, plan) = self.member().line.take_appends();
+        self.stats.metrics.sync_processor_batch_size.add(txns.len() as u64);
+        let acknowledges = match &self.member().role {
+            Role::Leading | Role::Learning(Learning { votes: true, .. }) => true,
+            Role::Looking | Role::ReadOnly | Role::Learning(_) => false,
+        };
+        let made_ms = if acknowledges { txns.iter().map(made_ms).collect() } else { Vec::new() };
         for txn in txns {
             self.pipeline.lane.append(txn.zxid, &txn.bytes);
             // Only now: a history that is replaced by a plan before this one takes its own transactions along.
@@ -114,11 +134,11 @@ impl Node {
             self.member().recent.push(txn);
         }
         let LogBatch { ops, pending } = self.pipeline.lane.take_batch();
-        self.start_batch(ops, Some(pending), None, plan, out);
+        self.start_batch(ops, Some(pending), None, plan, made_ms, out);
     }
 
     fn start_epoch(&mut self, which: EpochFile, epoch: Epoch, plan: zab::Ticket, out: &mut Outputs) {
-        self.start_batch(write_epoch(which, epoch.0), None, Some((which, epoch)), plan, out);
+        self.start_batch(write_epoch(which, epoch.0), None, Some((which, epoch)), plan, Vec::new(), out);
     }
 
     fn start_batch(
@@ -127,11 +147,12 @@ impl Node {
         proof: Option<store::Pending>,
         epoch: Option<(EpochFile, Epoch)>,
         plan: zab::Ticket,
+        made_ms: Vec<i64>,
         out: &mut Outputs,
     ) {
         let ticket = self.pipeline.lane.ticket();
         out.disk.push(DiskBatch { ticket, lane: Lane::Log, ops });
-        let work = Work::Batch { ticket, proof, epoch, sent_us: self.now.mono_us };
+        let work = Work::Batch { ticket, proof, epoch, sent_us: self.now.mono_us, made_ms };
         self.member().line.current = Some(Current { plan, work });
     }
 
@@ -144,7 +165,7 @@ impl Node {
     /// The line's batch has ended.
     pub(crate) fn line_done(&mut self, result: Result<(), DiskError>, out: &mut Outputs) {
         let current = self.member().line.current.take();
-        let Some(Current { plan, work: Work::Batch { proof, epoch, sent_us, .. } }) = current else {
+        let Some(Current { plan, work: Work::Batch { proof, epoch, sent_us, made_ms, .. } }) = current else {
             unreachable!("the batch was under way");
         };
         let result = match proof {
@@ -161,6 +182,10 @@ impl Node {
         }
         let took_us = self.now.mono_us.saturating_sub(sent_us);
         self.stats.metrics.fsynctime.add(took_us / 1000);
+        for made_ms in made_ms {
+            let age_ms = self.age_ms(made_ms);
+            self.stats.metrics.proposal_ack_creation_latency.add(age_ms);
+        }
         match epoch {
             None => self.pipeline.lane.written(self.now.mono_us),
             Some((EpochFile::Accepted, epoch)) => self.member().membership.epochs.accepted = epoch.0,

@@ -7,6 +7,7 @@
 //! The tree holds what was committed while a role lasts. When a role ends it also takes what was only logged: so it is what
 //! the disk would give after a restart, and the next role begins from that.
 
+mod figures;
 mod leading;
 mod learning;
 mod line;
@@ -15,9 +16,11 @@ mod transfer;
 mod upgrade;
 
 use crate::connection::Phase;
-use crate::io::{Halt, Membership, Note, NoteLevel, Outputs, PeerInput};
+use crate::io::{Halt, Membership, Outputs, PeerInput};
 use crate::node::Node;
 use crate::pipeline::Entry;
+use crate::stats::ResponseSizes;
+use figures::Course;
 use learning::Learning;
 use line::DiskLine;
 pub(crate) use read_only::{is_refused, not_read_only};
@@ -48,6 +51,7 @@ pub(crate) struct Member {
     recent: Recent,
     install: Option<Install>,
     feeds: Feeds,
+    pub(crate) course: Course,
 }
 
 /// What the server is at the moment.
@@ -129,6 +133,7 @@ impl Member {
             recent: Recent::default(),
             install: None,
             feeds: Feeds::default(),
+            course: Course::new(now_us / 1000),
         }
     }
 
@@ -173,6 +178,11 @@ impl Node {
         }
     }
 
+    /// Are clients served at the moment? Most four-letter words are answered only then.
+    pub fn is_serving(&self) -> bool {
+        self.serves() && !self.stopping
+    }
+
     /// May clients be served?
     pub(crate) fn serves(&self) -> bool {
         self.member.as_ref().is_none_or(|member| match member.role {
@@ -200,6 +210,10 @@ impl Node {
             let ensemble = &member.membership.peer.ensemble;
             self.tree.set_config(&ensemble.text(), ensemble.version);
         }
+    }
+
+    fn member_state(&self) -> String {
+        self.member.as_ref().map(|member| member.course.state().to_string()).unwrap_or_default()
     }
 
     pub(crate) fn member(&mut self) -> &mut Member {
@@ -241,11 +255,15 @@ impl Node {
         }
         loop {
             for txn in self.pipeline.take_proposals() {
+                let metrics = &mut self.stats.metrics;
+                self.member.as_mut().expect("only a member gets here").course.proposed(&txn, metrics);
                 self.step_peer(zab::Input::Propose(txn));
             }
             let wants = &mut self.member().wants;
             let (events, plans) = (std::mem::take(&mut wants.events), std::mem::take(&mut wants.disk));
-            let reads = std::mem::take(&mut wants.reads);
+            let (reads, notes) = (std::mem::take(&mut wants.reads), std::mem::take(&mut wants.notes));
+            // What led to an event stands before it in the log.
+            self.peer_notes(notes, out);
             if events.is_empty() && plans.is_empty() && reads.is_empty() {
                 break;
             }
@@ -268,9 +286,7 @@ impl Node {
         if let Some(listen) = wants.quorum_port.take() {
             out.peer.quorum_port = Some(listen);
         }
-        let notes = std::mem::take(&mut wants.notes);
         let halt = wants.halt.take();
-        out.notes.extend(notes.into_iter().map(|text| Note { level: NoteLevel::Info, text }));
         if let Some(why) = halt {
             self.halt(Halt::Unusable(why), out);
         }
@@ -287,6 +303,8 @@ impl Node {
             Event::Revalidated { session, valid } => self.revalidated(session, valid, out),
             Event::Synced => self.synced(),
             Event::Ping { zxid } => self.pong(zxid),
+            Event::State(state) => self.state_changed(state, out),
+            Event::Synchronising { how, .. } => self.synchronising(how),
             // Configurations change only by reconfiguration, which is not there yet.
             Event::Config(_) => {}
         }
@@ -295,22 +313,31 @@ impl Node {
     fn change_role(&mut self, change: RoleChange, out: &mut Outputs) {
         match change {
             RoleChange::Looking { why } => {
-                self.note_warn(out, || format!("LOOKING: {why}"));
+                self.note_warn(out, || format!("No longer {}: {why}", self.member_state()));
                 self.stop_serving();
             }
             RoleChange::Leading { epoch } => {
-                self.note_info(out, || format!("LEADING in epoch {epoch}"));
+                self.note_info(out, || format!("This server leads epoch {epoch}"));
+                self.start_serving();
                 self.start_leading(epoch, out);
             }
             RoleChange::Following { leader, epoch } => {
-                self.note_info(out, || format!("FOLLOWING server {leader} in epoch {epoch}"));
+                self.note_info(out, || format!("Server {leader} leads epoch {epoch}; this server follows"));
+                self.start_serving();
                 self.start_learning(true);
             }
             RoleChange::Observing { leader, epoch } => {
-                self.note_info(out, || format!("OBSERVING server {leader} in epoch {epoch}"));
+                self.note_info(out, || format!("Server {leader} leads epoch {epoch}; this server observes"));
+                self.start_serving();
                 self.start_learning(false);
             }
         }
+    }
+
+    /// What is told of a server begins anew with each of its roles, as with Apache's; its metrics go on.
+    fn start_serving(&mut self) {
+        self.stats.start_role();
+        self.clients.sizes = ResponseSizes::default();
     }
 
     /// The role is over. Clients go and look for another server, as they do at Apache's; nobody waits here for an answer
@@ -334,9 +361,21 @@ impl Node {
     fn deliver(&mut self, txn: &Txn, out: &mut Outputs) {
         let next = self.member().unapplied.pop();
         assert!(next.is_some_and(|next| next.zxid == txn.zxid), "what is delivered was logged before");
-        let origin = match &mut self.member().role {
-            Role::Learning(learning) => learning.take_origin(&txn.bytes),
-            _ => self.pipeline.take_origin(txn.zxid),
+        let age_ms = self.age_ms(figures::made_ms(txn));
+        let metrics = &mut self.stats.metrics;
+        let member = self.member.as_mut().expect("only a member gets here");
+        let origin = match &mut member.role {
+            Role::Learning(learning) => {
+                metrics.learner_commit_received_count += 1;
+                metrics.commit_propagation_latency.add(age_ms);
+                learning.take_origin(&txn.bytes)
+            }
+            Role::Leading => {
+                metrics.commit_count += 1;
+                metrics.quorum_ack_latency.add(age_ms);
+                self.pipeline.take_origin(txn.zxid)
+            }
+            Role::Looking | Role::ReadOnly => None,
         };
         let entry = Entry { zxid: txn.zxid, end: txn.bytes.len(), origin };
         self.apply(entry, &txn.bytes, out);

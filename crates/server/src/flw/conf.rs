@@ -4,9 +4,11 @@ use super::VERSION;
 use super::facts::{DirectorySizes, Environment};
 use super::text::assign;
 use crate::config::Config;
+use zab::{Address, Ensemble, Role, ServerId};
 
-/// The settings that matter to clients. Directories are the `version-2` ones; a standalone server has id 0.
-pub fn conf(config: &Config, sizes: DirectorySizes) -> String {
+/// The settings that matter to clients, and for a member those of its ensemble. Directories are the `version-2` ones; a
+/// standalone server has id 0.
+pub fn conf(config: &Config, ensemble: Option<&Ensemble>, sizes: DirectorySizes) -> String {
     let mut text = String::new();
     let port = |port: Option<u16>| port.map_or(-1, i32::from);
     assign(&mut text, "clientPort", port(config.listen.client_port));
@@ -21,8 +23,31 @@ pub fn conf(config: &Config, sizes: DirectorySizes) -> String {
     assign(&mut text, "minSessionTimeout", config.sessions.min_ms());
     assign(&mut text, "maxSessionTimeout", config.sessions.max_ms());
     assign(&mut text, "clientPortListenBacklog", config.listen.backlog);
-    assign(&mut text, "serverId", 0);
+    match ensemble {
+        None => assign(&mut text, "serverId", 0),
+        Some(ensemble) => membership(&mut text, config, ensemble),
+    }
     text
+}
+
+/// What a member adds. Nothing stands behind the last line, not even its end.
+fn membership(text: &mut String, config: &Config, ensemble: &Ensemble) {
+    let id = config.ensemble.my_id.unwrap_or_default();
+    let own = ensemble.members.get(&ServerId(id));
+    let ports = |addresses: Option<&Vec<Address>>| {
+        let ports = addresses.into_iter().flatten().map(|address| address.port.to_string());
+        ports.collect::<Vec<_>>().join("|")
+    };
+    let observes = own.is_some_and(|spec| spec.role == Role::Observer);
+    assign(text, "serverId", id);
+    assign(text, "initLimit", config.ensemble.init_limit);
+    assign(text, "syncLimit", config.ensemble.sync_limit);
+    assign(text, "electionAlg", 3);
+    assign(text, "electionPort", ports(own.map(|spec| &spec.election)));
+    assign(text, "quorumPort", ports(own.map(|spec| &spec.quorum)));
+    assign(text, "peerType", u8::from(observes));
+    text.push_str("membership: \n");
+    text.push_str(&ensemble.text());
 }
 
 /// How much is on disk, in bytes.
@@ -64,10 +89,30 @@ mod tests {
             "dataDir=/zk/data\ndataLogDir=/zk/log\nclientPort=22011\ntickTime=2000\nmaxClientCnxns=0\n";
         let (config, _) = Config::parse("zoo.cfg", text, &[]).unwrap();
         assert_eq!(
-            conf(&config, DirectorySizes { data_bytes: 478, log_bytes: 102_416 }),
+            conf(&config, None, DirectorySizes { data_bytes: 478, log_bytes: 102_416 }),
             "clientPort=22011\nsecureClientPort=-1\ndataDir=/zk/data/version-2\ndataDirSize=478\n\
              dataLogDir=/zk/log/version-2\ndataLogSize=102416\ntickTime=2000\nmaxClientCnxns=0\n\
              minSessionTimeout=4000\nmaxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=0\n"
+        );
+    }
+
+    #[test]
+    fn conf_of_a_member() {
+        let text = "dataDir=/zk/data\nclientPort=22011\ntickTime=2000\ninitLimit=10\nsyncLimit=5\n\
+                    server.1=zk1:2888:3888\nserver.3=zk3:2888:3888\nserver.4=zk4:2889:3889:observer\n";
+        let (mut config, _) = Config::parse("zoo.cfg", text, &[]).unwrap();
+        config.ensemble.my_id = Some(4);
+        let members = "server.1=zk1:2888:3888:participant\nserver.3=zk3:2888:3888:participant\n\
+                       server.4=zk4:2889:3889:observer\nversion=100000000";
+        let ensemble = Ensemble::parse(members).unwrap();
+        let conf = conf(&config, Some(&ensemble), DirectorySizes::default());
+        let (_, own) = conf.split_once("clientPortListenBacklog=-1\n").unwrap();
+        assert_eq!(
+            own,
+            format!(
+                "serverId=4\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=3889\nquorumPort=2889\n\
+                 peerType=1\nmembership: \n{members}"
+            )
         );
     }
 

@@ -1,7 +1,7 @@
 //! The desk where words are answered: from a node and the process to text.
 
 use super::facts::{DirectorySizes, Environment, Process};
-use super::{CRST, Dump, Monitor, QuotaGauges, RUOK, SRST, Whitelist, Word};
+use super::{CRST, Dump, Monitor, QuotaGauges, RUOK, SRST, SessionTracker, Whitelist, Word};
 use super::{conf, cons, dirs, dump, envi, hash, isro, mntr, srvr, stat, wchc, wchp, wchs};
 use crate::config::Config;
 use node::{Admin, Node};
@@ -33,7 +33,12 @@ impl Desk {
     /// The answer to a word that the node recognised.
     pub fn answer(&self, node: &Node, word: [u8; 4]) -> Answer {
         let text = match Word::recognise(word) {
-            Some(word) if self.whitelist.allows(word) => self.allowed(node, word),
+            Some(word) if self.whitelist.allows(word) => {
+                if let Some(text) = word.not_serving().filter(|_| !node.is_serving()) {
+                    return Answer { text: text.to_owned(), admin: None };
+                }
+                self.allowed(node, word)
+            }
             Some(word) => return Answer { text: Whitelist::refusal(word), admin: None },
             None => String::new(),
         };
@@ -47,12 +52,16 @@ impl Desk {
 
     fn allowed(&self, node: &Node, word: Word) -> String {
         match word {
-            Word::Conf => conf(&self.config, DirectorySizes::measure(&self.config)),
+            Word::Conf => conf(&self.config, node.ensemble(), DirectorySizes::measure(&self.config)),
             Word::Cons => cons(&node.connections().collect::<Vec<_>>()),
             Word::Crst => CRST.to_owned(),
             Word::Dirs => dirs(DirectorySizes::measure(&self.config)),
             Word::Dump => dump(&Dump {
-                sessions: node.session_expiry(),
+                sessions: if node.expires_sessions() {
+                    SessionTracker::Expiring(node.session_expiry())
+                } else {
+                    SessionTracker::Global(node.global_sessions().collect())
+                },
                 ephemerals: node.ephemerals(),
                 connections: node.connection_expiry(),
             }),

@@ -10,18 +10,43 @@ use wire::SessionId;
 /// What `dump` shows.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Dump {
-    /// Sessions by the time they expire, soonest first.
-    pub sessions: Vec<Expiring<SessionId>>,
+    /// The sessions.
+    pub sessions: SessionTracker,
     /// The ephemeral nodes of each session that has any.
     pub ephemerals: Vec<(SessionId, Vec<String>)>,
     /// Connections by the time they are looked at for idleness, soonest first; a connection without a session has id 0.
     pub connections: Vec<Expiring<(SocketAddr, SessionId)>>,
 }
 
+/// What a server knows of sessions.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SessionTracker {
+    /// Where they expire: by that time, soonest first.
+    Expiring(Vec<Expiring<SessionId>>),
+    /// A learner: those of the whole ensemble with their timeouts in ms, in the order of their ids.
+    Global(Vec<(SessionId, i32)>),
+}
+
+impl Default for SessionTracker {
+    fn default() -> SessionTracker {
+        SessionTracker::Expiring(Vec::new())
+    }
+}
+
 /// Sessions, ephemeral nodes and connections.
 pub fn dump(view: &Dump) -> String {
     let mut text = String::from("SessionTracker dump:\n");
-    groups(&mut text, "Session", &view.sessions, |session| format!("0x{:x}", session.0));
+    match &view.sessions {
+        SessionTracker::Expiring(sets) => {
+            groups(&mut text, "Session", sets, |session| format!("0x{:x}", session.0));
+        }
+        SessionTracker::Global(sessions) => {
+            let _ = writeln!(text, "Global Sessions({}):", sessions.len());
+            for (session, timeout_ms) in sessions {
+                let _ = writeln!(text, "0x{:x}\t{timeout_ms}ms", session.0);
+            }
+        }
+    }
     text.push_str("ephemeral nodes dump:\n");
     let _ = writeln!(text, "Sessions with Ephemerals ({}):", view.ephemerals.len());
     for (session, paths) in &view.ephemerals {
@@ -115,10 +140,10 @@ mod tests {
     #[test]
     fn dump_of_a_busy_server() {
         let view = Dump {
-            sessions: vec![
+            sessions: SessionTracker::Expiring(vec![
                 Expiring { wall_ms: 1_795_549_388_000, items: vec![B] },
                 Expiring { wall_ms: 1_795_549_408_000, items: vec![A] },
-            ],
+            ]),
             ephemerals: vec![
                 (A, vec!["/app/eph".to_owned(), "/app/eph2".to_owned()]),
                 (B, vec!["/beph".to_owned()]),
@@ -131,6 +156,17 @@ mod tests {
              \t0x100002364640001\n1 expire at Tue Nov 24 19:43:28 UTC 2026:\n\t0x100002364640000\n\
              ephemeral nodes dump:\nSessions with Ephemerals (2):\n0x100002364640000:\n\t/app/eph\n\t/app/eph2\n\
              0x100002364640001:\n\t/beph\nConnections dump:\nConnections Sets (0)/(0):\n"
+        );
+    }
+
+    #[test]
+    fn dump_of_a_learner_lists_the_ensembles_sessions() {
+        let view =
+            Dump { sessions: SessionTracker::Global(vec![(A, 30_000), (B, 4_000)]), ..Dump::default() };
+        assert_eq!(
+            dump(&view),
+            "SessionTracker dump:\nGlobal Sessions(2):\n0x100002364640000\t30000ms\n0x100002364640001\t4000ms\n\
+             ephemeral nodes dump:\nSessions with Ephemerals (0):\nConnections dump:\nConnections Sets (0)/(0):\n"
         );
     }
 

@@ -1,13 +1,15 @@
-//! `mntr`: every metric Apache 3.9.5 has, one line each, in the order Apache's standalone server happens to print them
+//! `mntr`: every metric Apache 3.9.5 has, one line each, in the order Apache's servers happen to print them
 //! (reference: operations §5). A stage this server does not have keeps its lines, with zeros: scrapers look names up.
 
 use super::VERSION;
 use super::facts::Process;
+use super::metrics::{GAUGES, METRICS, Metric, Shape};
 use super::text::{java_double, round4};
 use node::{Histogram, Metrics, ServerStats, Summary, Traffic};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use tree::{QuotaView, Usage};
+use wire::ServerState;
 
 /// What `mntr` reads.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +51,33 @@ impl QuotaGauges {
     }
 }
 
-/// All metrics of a standalone server.
+/// All metrics.
 pub fn mntr(monitor: &Monitor<'_>) -> String {
     let mut text = String::with_capacity(24 << 10);
     line(&mut text, "version", VERSION);
     line(&mut text, "server_state", monitor.stats.mode);
+    if let Some(member) = &monitor.stats.member {
+        line(&mut text, "peer_state", member.state);
+        if let (ServerState::Observing, Some(master)) = (member.state.state, member.master) {
+            line(&mut text, "observer_master_id", master);
+        }
+    }
     for (position, Metric { name, shape }) in METRICS.iter().enumerate() {
         if position == GAUGES {
             quota_gauges(&mut text, monitor.quotas);
         }
         match shape {
             Shape::Gauge(value) => line(&mut text, name, value(monitor)),
+            Shape::Leading(value) => {
+                if let Some(leading) = monitor.stats.member.as_ref().and_then(|member| member.leading) {
+                    line(&mut text, name, value(&leading));
+                }
+            }
+            Shape::Member(value) => {
+                if let Some(member) = &monitor.stats.member {
+                    line(&mut text, name, value(member));
+                }
+            }
             Shape::Counter(value) => line(&mut text, name, value(monitor.metrics)),
             Shape::Basic(value) => summary(&mut text, name, value(monitor.metrics)),
             Shape::Advanced(value) => histogram(&mut text, name, value(monitor.metrics)),
@@ -119,227 +137,19 @@ fn histogram(text: &mut String, name: &str, histogram: Option<&Histogram>) {
     }
 }
 
-/// A value as Java prints it: whole numbers plainly, others as doubles.
-enum Value {
-    Int(i64),
-    Double(f64),
-}
-
-impl Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Value::Int(value) => value.fmt(f),
-            Value::Double(value) => f.write_str(&java_double(*value)),
-        }
-    }
-}
-
-fn int(value: usize) -> Value {
-    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-fn long(value: u64) -> Value {
-    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-struct Metric {
-    name: &'static str,
-    shape: Shape,
-}
-
-enum Shape {
-    Gauge(fn(&Monitor<'_>) -> Value),
-    Counter(fn(&Metrics) -> u64),
-    Basic(fn(&Metrics) -> Summary),
-    Advanced(fn(&Metrics) -> Option<&Histogram>),
-}
-
-const fn gauge(name: &'static str, value: fn(&Monitor<'_>) -> Value) -> Metric {
-    Metric { name, shape: Shape::Gauge(value) }
-}
-
-const fn counter(name: &'static str, value: fn(&Metrics) -> u64) -> Metric {
-    Metric { name, shape: Shape::Counter(value) }
-}
-
-const fn basic(name: &'static str, value: fn(&Metrics) -> Summary) -> Metric {
-    Metric { name, shape: Shape::Basic(value) }
-}
-
-const fn advanced(name: &'static str, value: fn(&Metrics) -> Option<&Histogram>) -> Metric {
-    Metric { name, shape: Shape::Advanced(value) }
-}
-
-/// A counter of a stage that is not there.
-const fn no_counter(name: &'static str) -> Metric {
-    counter(name, |_| 0)
-}
-
-/// A summary of a stage that is not there.
-const fn no_basic(name: &'static str) -> Metric {
-    basic(name, |_| Summary { count: 0, sum: 0, min: 0, max: 0 })
-}
-
-/// A summary with quantiles of a stage that is not there.
-const fn no_advanced(name: &'static str) -> Metric {
-    advanced(name, |_| None)
-}
-
-/// How many of the metrics are gauges; those of quotas follow them.
-const GAUGES: usize = 24;
-
-static METRICS: &[Metric] = &[
-    gauge("ephemerals_count", |m| int(m.stats.ephemerals_count)),
-    gauge("num_alive_connections", |m| int(m.stats.connections)),
-    gauge("avg_latency", |m| Value::Double(round4(m.stats.latency.avg_ms))),
-    gauge("outstanding_requests", |m| int(m.stats.outstanding)),
-    gauge("znode_count", |m| int(m.stats.node_count)),
-    gauge("global_sessions", |m| int(m.stats.global_sessions)),
-    gauge("non_mtls_remote_conn_count", |_| Value::Int(0)),
-    gauge("last_client_response_size", |m| Value::Int(m.stats.last_response_bytes)),
-    gauge("packets_sent", |m| long(m.stats.sent)),
-    gauge("packets_received", |m| long(m.stats.received)),
-    gauge("max_client_response_size", |m| Value::Int(m.stats.max_response_bytes)),
-    gauge("connection_drop_probability", |m| Value::Double(m.stats.connection_drop_probability)),
-    gauge("watch_count", |m| int(m.stats.watch_count)),
-    gauge("auth_failed_count", |m| long(m.metrics.auth_failed_count)),
-    gauge("min_latency", |m| long(m.stats.latency.min_ms)),
-    gauge("max_file_descriptor_count", |m| long(m.process.max_file_descriptors)),
-    gauge("approximate_data_size", |m| long(m.stats.approximate_data_size)),
-    gauge("open_file_descriptor_count", |m| long(m.process.open_file_descriptors)),
-    gauge("local_sessions", |m| int(m.stats.local_sessions)),
-    gauge("uptime", |m| long(m.stats.uptime_ms)),
-    gauge("max_latency", |m| long(m.stats.latency.max_ms)),
-    gauge("outstanding_tls_handshake", |_| Value::Int(0)),
-    gauge("min_client_response_size", |m| Value::Int(m.stats.min_response_bytes)),
-    gauge("non_mtls_local_conn_count", |_| Value::Int(0)),
-    counter("watch_bytes", |m| m.watch_bytes),
-    counter("stale_requests_dropped", |m| m.stale_requests_dropped),
-    counter("throttled_ops", |m| m.throttled_ops),
-    no_counter("insecure_admin_count"),
-    counter("connection_rejected", |m| m.connection_rejected),
-    counter("sessionless_connections_expired", |m| m.sessionless_connections_expired),
-    no_counter("dead_watchers_queued"),
-    counter("stale_requests", |m| m.stale_requests),
-    counter("connection_drop_count", |m| m.connection_drop_count),
-    no_counter("response_packet_cache_hits"),
-    counter("bytes_received_count", |m| m.bytes_received_count),
-    no_counter("add_dead_watcher_stall_time"),
-    counter("request_throttle_wait_count", |m| m.request_throttle_wait_count),
-    no_counter("requests_not_forwarded_to_commit_processor"),
-    no_counter("response_packet_cache_misses"),
-    no_counter("prep_processor_request_queued"),
-    no_counter("stale_replies"),
-    counter("response_bytes", |m| m.response_bytes),
-    counter("ensemble_auth_fail", |m| m.ensemble_auth_fail),
-    no_counter("diff_count"),
-    counter("connection_revalidate_count", |m| m.connection_revalidate_count),
-    no_counter("quit_leading_due_to_disloyal_voter"),
-    counter("unrecoverable_error_count", |m| m.unrecoverable_error_count),
-    no_counter("unsuccessful_handshake"),
-    no_counter("commit_count"),
-    no_counter("outstanding_changes_queued"),
-    no_counter("request_commit_queued"),
-    no_counter("ensemble_auth_skip"),
-    no_counter("skip_learner_request_to_next_processor_count"),
-    no_counter("proposal_count"),
-    counter("large_requests_rejected", |m| m.large_requests_rejected),
-    no_counter("outstanding_changes_removed"),
-    no_counter("restore_error_count"),
-    no_counter("cnxn_closed_without_zk_server_running"),
-    no_counter("looking_count"),
-    no_counter("snapshot_rate_limited_count"),
-    no_counter("learner_proposal_received_count"),
-    counter("digest_mismatches_count", |m| m.digest_mismatches_count),
-    no_counter("dead_watchers_cleared"),
-    no_counter("ensemble_auth_success"),
-    no_counter("learner_commit_received_count"),
-    counter("snapshot_error_count", |m| m.snapshot_error_count),
-    counter("connection_request_count", |m| m.connection_request_count),
-    no_counter("response_packet_get_children_cache_misses"),
-    no_counter("snap_count"),
-    counter("stale_sessions_expired", |m| m.stale_sessions_expired),
-    no_counter("restore_rate_limited_count"),
-    no_counter("response_packet_get_children_cache_hits"),
-    no_counter("sync_processor_request_queued"),
-    no_counter("tls_handshake_exceeded"),
-    no_counter("revalidate_count"),
-    no_basic("socket_closing_time"),
-    no_basic("proposal_process_time"),
-    no_basic("leader_unavailable_time"),
-    basic("node_created_watch_count", |m| m.node_created_watch_count),
-    no_basic("session_queues_drained"),
-    no_basic("write_commit_proc_req_queued"),
-    basic("connection_token_deficit", |m| m.connection_token_deficit),
-    no_basic("read_commit_proc_req_queued"),
-    basic("node_deleted_watch_count", |m| m.node_deleted_watch_count),
-    no_basic("startup_txns_load_time"),
-    no_basic("sync_processor_queue_size"),
-    no_basic("follower_sync_time"),
-    no_basic("prep_processor_queue_size"),
-    basic("fsynctime", |m| m.fsynctime),
-    no_basic("inflight_snap_count"),
-    no_basic("reads_issued_from_session_queue"),
-    no_basic("restore_time"),
-    no_basic("learner_request_processor_queue_size"),
-    basic("snapshottime", |m| m.snapshottime),
-    no_basic("unavailable_time"),
-    basic("startup_txns_loaded", |m| m.startup_txns_loaded),
-    no_basic("reads_after_write_in_session_queue"),
-    no_basic("requests_in_session_queue"),
-    no_basic("write_commit_proc_issued"),
-    no_basic("prep_process_time"),
-    no_basic("pending_session_queue_size"),
-    no_basic("time_waiting_empty_pool_in_commit_processor_read_ms"),
-    no_basic("commit_process_time"),
-    basic("dbinittime", |m| m.dbinittime),
-    no_basic("inflight_diff_count"),
-    no_basic("netty_queued_buffer_capacity"),
-    no_basic("election_time"),
-    no_basic("commit_commit_proc_req_queued"),
-    basic("sync_processor_batch_size", |m| m.sync_processor_batch_size),
-    basic("node_children_watch_count", |m| m.node_children_watch_count),
-    no_basic("write_batch_time_in_commit_processor"),
-    no_basic("read_commit_proc_issued"),
-    no_basic("concurrent_request_processing_in_commit_processor"),
-    no_basic("observer_sync_time"),
-    basic("node_changed_watch_count", |m| m.node_changed_watch_count),
-    no_basic("sync_process_time"),
-    no_basic("startup_snap_load_time"),
-    no_advanced("prep_processor_queue_time_ms"),
-    no_advanced("jvm_pause_time_ms"),
-    no_advanced("close_session_prep_time"),
-    no_advanced("read_commitproc_time_ms"),
-    advanced("updatelatency", |m| Some(&m.updatelatency)),
-    no_advanced("local_write_committed_time_ms"),
-    no_advanced("request_throttle_queue_time_ms"),
-    advanced("readlatency", |m| Some(&m.readlatency)),
-    no_advanced("quorum_ack_latency"),
-    no_advanced("om_commit_process_time_ms"),
-    no_advanced("read_final_proc_time_ms"),
-    no_advanced("commit_propagation_latency"),
-    no_advanced("dead_watchers_cleaner_latency"),
-    no_advanced("write_final_proc_time_ms"),
-    no_advanced("proposal_ack_creation_latency"),
-    no_advanced("proposal_latency"),
-    no_advanced("om_proposal_process_time_ms"),
-    no_advanced("sync_processor_queue_and_flush_time_ms"),
-    advanced("propagation_latency", |m| Some(&m.propagation_latency)),
-    no_advanced("server_write_committed_time_ms"),
-    no_advanced("sync_processor_queue_time_ms"),
-    no_advanced("sync_processor_queue_flush_time_ms"),
-    no_advanced("write_commitproc_time_ms"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flw::stat::tests::stats;
+    use crate::flw::stat::tests::{LEADING, member, stats};
 
     fn lines(metrics: &Metrics) -> Vec<String> {
+        lines_of(&stats(), metrics)
+    }
+
+    fn lines_of(stats: &ServerStats, metrics: &Metrics) -> Vec<String> {
         let none = BTreeMap::new();
         let process = Process { open_file_descriptors: 51, max_file_descriptors: 20_000 };
-        let monitor = Monitor { stats: &stats(), metrics, process, quotas: &none };
+        let monitor = Monitor { stats, metrics, process, quotas: &none };
         mntr(&monitor).lines().map(str::to_owned).collect()
     }
 
@@ -351,6 +161,55 @@ mod tests {
             .collect();
         let apaches: Vec<&str> = include_str!("mntr_names.txt").lines().collect();
         assert_eq!(names, apaches);
+    }
+
+    /// As a running leader, follower and observer printed them, but for the sets by server id.
+    #[test]
+    fn a_members_own_lines_stand_where_apaches_do() {
+        let names = |stats: &ServerStats| {
+            let lines = lines_of(stats, &Metrics::default());
+            lines.iter().map(|line| line.split('\t').next().unwrap()[3..].to_owned()).collect::<Vec<_>>()
+        };
+        let gauges = names(&member(ServerState::Leading, Some(LEADING)))[..38].join(" ");
+        assert_eq!(
+            gauges,
+            "version server_state peer_state ephemerals_count num_alive_connections avg_latency min_proposal_size \
+             outstanding_requests znode_count global_sessions non_mtls_remote_conn_count last_client_response_size \
+             packets_sent packets_received max_proposal_size max_client_response_size synced_followers \
+             connection_drop_probability watch_count synced_non_voting_followers synced_observers auth_failed_count \
+             min_latency max_file_descriptor_count approximate_data_size open_file_descriptor_count \
+             last_proposal_size pending_syncs leader_uptime local_sessions uptime max_latency \
+             outstanding_tls_handshake learners min_client_response_size non_mtls_local_conn_count quorum_size \
+             watch_bytes"
+        );
+        let own = |names: Vec<String>| {
+            let standalone: Vec<&str> =
+                include_str!("mntr_names.txt").lines().map(|name| &name[3..]).collect();
+            names.into_iter().filter(|name| !standalone.contains(&name.as_str())).collect::<Vec<_>>()
+        };
+        assert_eq!(own(names(&member(ServerState::Following, None))), ["peer_state", "quorum_size"]);
+        let observer = own(names(&member(ServerState::Observing, None)));
+        assert_eq!(observer, ["peer_state", "observer_master_id", "quorum_size"]);
+    }
+
+    #[test]
+    fn a_members_gauges_come_from_its_view() {
+        let leader = lines_of(&member(ServerState::Leading, Some(LEADING)), &Metrics::default());
+        for line in [
+            "zk_server_state\tleader",
+            "zk_peer_state\tleading - broadcast",
+            "zk_learners\t4",
+            "zk_synced_followers\t3",
+            "zk_synced_non_voting_followers\t1",
+            "zk_synced_observers\t1",
+            "zk_leader_uptime\t6100",
+            "zk_last_proposal_size\t92",
+            "zk_quorum_size\t3",
+        ] {
+            assert!(leader.iter().any(|printed| printed == line), "{line}");
+        }
+        let observer = lines_of(&member(ServerState::Observing, None), &Metrics::default());
+        assert_eq!(observer[2..4], ["zk_peer_state\tobserving - broadcast", "zk_observer_master_id\t2"]);
     }
 
     #[test]

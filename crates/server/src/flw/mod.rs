@@ -10,13 +10,14 @@ mod conf;
 mod desk;
 mod dump;
 pub mod facts;
+mod metrics;
 mod mntr;
 mod stat;
 mod text;
 
 pub use conf::{conf, dirs, envi};
 pub use desk::{Answer, Desk};
-pub use dump::{Dump, dump, hash, wchc, wchp, wchs};
+pub use dump::{Dump, SessionTracker, dump, hash, wchc, wchp, wchs};
 pub use mntr::{Monitor, QuotaGauges, mntr};
 pub use stat::{cons, srvr, stat};
 pub use text::java_address;

@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use super::text::{java_address, java_double, round4};
-use node::{ConnectionView, ServerStats};
+use node::{ConnectionView, LeadingView, ServerStats};
 use std::fmt::Write;
 
 /// The server at a glance.
@@ -40,7 +40,7 @@ fn head(read_only: bool) -> String {
 fn body(stats: &ServerStats) -> String {
     let latency = &stats.latency;
     let average = java_double(round4(latency.avg_ms));
-    format!(
+    let mut text = format!(
         "Latency min/avg/max: {}/{average}/{}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\nZxid: 0x{:x}\n\
          Mode: {}\nNode count: {}\n",
         latency.min_ms,
@@ -52,7 +52,13 @@ fn body(stats: &ServerStats) -> String {
         stats.zxid.0,
         stats.mode,
         stats.node_count,
-    )
+    );
+    if let Some(leading) = stats.member.as_ref().and_then(|member| member.leading) {
+        let LeadingView { last_proposal_bytes, min_proposal_bytes, max_proposal_bytes, .. } = leading;
+        let sizes = format!("{last_proposal_bytes}/{min_proposal_bytes}/{max_proposal_bytes}");
+        let _ = writeln!(text, "Proposal sizes last/min/max: {sizes}");
+    }
+    text
 }
 
 /// The part `stat` and `cons` share, without the closing parenthesis.
@@ -88,8 +94,9 @@ fn session(text: &mut String, connection: &ConnectionView) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use node::{ConnId, ConnectionSessionView, Latency};
-    use wire::{SessionId, Zxid};
+    use node::{ConnId, ConnectionSessionView, Latency, MemberView};
+    use wire::{ServerState, SessionId, Zxid};
+    use zab::{PeerState, ServerId, ZabPhase};
 
     pub fn stats() -> ServerStats {
         ServerStats {
@@ -111,8 +118,32 @@ pub(super) mod tests {
             min_response_bytes: 16,
             connection_drop_probability: 0.0,
             uptime_ms: 6207,
+            member: None,
         }
     }
+
+    pub fn member(state: ServerState, leading: Option<LeadingView>) -> ServerStats {
+        let mode = match state {
+            ServerState::Leading => "leader",
+            ServerState::Observing => "observer",
+            _ => "follower",
+        };
+        let state = PeerState { state, phase: ZabPhase::Broadcast, sync: None };
+        let master = leading.is_none().then_some(ServerId(2));
+        ServerStats { mode, member: Some(MemberView { state, quorum_size: 3, master, leading }), ..stats() }
+    }
+
+    pub const LEADING: LeadingView = LeadingView {
+        learners: 4,
+        synced_followers: 3,
+        synced_non_voting_followers: 1,
+        synced_observers: 1,
+        pending_syncs: 0,
+        uptime_ms: 6100,
+        last_proposal_bytes: 92,
+        min_proposal_bytes: 48,
+        max_proposal_bytes: 1204,
+    };
 
     fn connections() -> Vec<ConnectionView> {
         let session = ConnectionSessionView {
@@ -151,6 +182,17 @@ pub(super) mod tests {
              Outstanding: 0\nZxid: 0x139\nMode: standalone\nNode count: 16\n"
         );
         assert_eq!(srvr(&stats(), false), text);
+    }
+
+    #[test]
+    fn a_leader_tells_the_sizes_of_its_proposals() {
+        let text = srvr(&member(ServerState::Leading, Some(LEADING)), false);
+        assert!(
+            text.ends_with("Mode: leader\nNode count: 16\nProposal sizes last/min/max: 92/48/1204\n"),
+            "{text}"
+        );
+        let text = srvr(&member(ServerState::Following, None), false);
+        assert!(text.ends_with("Mode: follower\nNode count: 16\n"), "{text}");
     }
 
     #[test]

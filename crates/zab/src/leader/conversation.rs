@@ -1,6 +1,6 @@
 //! What a learner says and what it leads to, packet by packet (reference: quorum-protocol §5.1, H1 to H11).
 
-use super::link::{LearnerKind, Stage};
+use super::link::{LearnerKind, Stage, Tally};
 use super::{Leader, Phase};
 use crate::context::{Context, Leave, Refusal};
 use crate::io::{ConnId, Event, Read};
@@ -49,7 +49,7 @@ impl Leader {
                 ctx.out.events.push(Event::Request { conn, data, auth_info });
             }
             (stage, FromLearner::Unknown(kind)) if stage.has_epoch() => {
-                ctx.out.note(format!("server {} sent a packet of unknown type {kind}", link.server));
+                ctx.out.warn(format!("server {} sent a packet of unknown type {kind}", link.server));
             }
             (stage, message) => {
                 let why = format!("it sent {message:?} where it was not due ({stage:?})");
@@ -83,6 +83,10 @@ impl Leader {
         link.kind = if follower { LearnerKind::Follower } else { LearnerKind::Observer };
         link.enter(Stage::AwaitingEpoch, ctx.now_us);
         let votes = link.votes(ctx.settings);
+        let info = ctx.settings.config.ensemble.members.get(&server).map(|spec| spec.text(false));
+        let info = info.unwrap_or_else(|| "not in the configuration".to_owned());
+        let what = if follower { "Follower" } else { "Observer" };
+        ctx.out.note(format!("{what} sid: {server} : info : {info}"));
         if let Phase::Discovery(discovery) = &mut self.phase
             && let Err(Leave(why)) = discovery.connect(server, votes, accepted, ctx)
         {
@@ -133,6 +137,12 @@ impl Leader {
             return;
         }
         link.enter(Stage::AwaitingActivation, ctx.now_us);
+        let Tally { since_us, txns, bytes, .. } = link.tally;
+        ctx.out.note(format!(
+            "Received NEWLEADER-ACK message from {}: {bytes} bytes of history, {txns} transactions among them, in {} ms",
+            link.server,
+            (ctx.now_us - since_us) / 1000
+        ));
         let (server, votes, early) = (link.server, link.votes(ctx.settings), link.early_ack.take());
         if let (Phase::Synchronisation(synchronisation), true) = (&mut self.phase, votes) {
             synchronisation.ack(server);
@@ -179,7 +189,15 @@ impl Leader {
             broadcast.take_back_acks(link.server);
         }
         let plan = choose_sync(last, &view);
-        ctx.out.note(format!("server {} at {last} gets {plan:?}", link.server));
+        let (server, processed) = (link.server, self.history.last_processed());
+        let (min, max) = (committed.first().unwrap_or(&processed), committed.last().unwrap_or(&processed));
+        ctx.out.note(format!(
+            "Synchronizing with Learner sid: {server} maxCommittedLog={max} minCommittedLog={min} \
+             lastProcessedZxid={processed} peerLastZxid={last}: {plan}"
+        ));
+        let how = plan.mode();
+        ctx.out.events.push(Event::Synchronising { server, how });
+        link.tally = Tally { how: Some(how), since_us: ctx.now_us, txns: 0, bytes: 0 };
         match plan {
             SyncPlan::Snap => {
                 self.snapshot_only.remove(&link.server);

@@ -86,6 +86,10 @@ impl Feed<'_> {
             return Err(hole(link.sent, &format!("the log goes on with {}", txn.zxid)));
         }
         link.sent = txn.zxid;
+        if link.stage == Stage::History {
+            link.tally.txns += 1;
+            link.tally.bytes += txn.bytes.len() as u64;
+        }
         let packets = ctx.out.send(link.conn);
         if link.kind == LearnerKind::Observer && link.stage != Stage::History {
             packets.packet(PacketType::Inform, txn.zxid, Some(&txn.bytes));

@@ -3,6 +3,7 @@
 use crate::context::{Context, Refusal};
 use crate::io::{ConnId, Outputs};
 use crate::packets::{Inbox, PacketWriter};
+use crate::report::SyncMode;
 use crate::settings::Settings;
 use crate::{Epoch, ServerId};
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) sent: Zxid,
     /// Proposals sent to it whose commit was not.
     pub(crate) uncommitted: VecDeque<Zxid>,
+    /// What it was sent to bring it up to date.
+    pub(crate) tally: Tally,
     /// A read for it is under way.
     pub(crate) reading: bool,
     /// An acknowledgement that overtook the one of NEWLEADER, as 3.8.0 sends them.
@@ -32,6 +35,15 @@ pub(crate) struct Link {
     /// Something was heard, or something that waited was written.
     alive_us: u64,
     unacked: Unacked,
+}
+
+/// The size of a synchronisation, for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) how: Option<SyncMode>,
+    pub(crate) since_us: u64,
+    pub(crate) txns: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A learner's part; its first packet says it.
@@ -74,6 +86,11 @@ impl Stage {
         *self == Stage::History || self.is_synced()
     }
 
+    /// Is the way of its synchronisation chosen? From then on it gets whatever is new.
+    pub(crate) fn is_registered(&self) -> bool {
+        matches!(self, Stage::Snapshot { .. }) || self.is_fed()
+    }
+
     /// Has NEWLEADER been sent? From then on it is pinged.
     pub(crate) fn is_synced(&self) -> bool {
         matches!(self, Stage::AwaitingAck | Stage::AwaitingActivation | Stage::Live)
@@ -96,6 +113,7 @@ impl Link {
             unsent: 0,
             sent: Zxid::ZERO,
             uncommitted: VecDeque::new(),
+            tally: Tally::default(),
             reading: false,
             early_ack: None,
             syncs: VecDeque::new(),
@@ -107,6 +125,15 @@ impl Link {
     /// Does its acknowledgement count? An observer's never does, whoever it says it is (ZOOKEEPER-2959).
     pub(crate) fn votes(&self, settings: &Settings) -> bool {
         self.kind == LearnerKind::Follower && settings.quorums.is_voter(self.server)
+    }
+
+    /// What it is called in the log.
+    pub(crate) fn name(&self) -> String {
+        match (self.stage, self.kind) {
+            (Stage::Hello, _) => "a learner that has not said who it is".to_owned(),
+            (_, LearnerKind::Follower) => format!("follower {}", self.server),
+            (_, LearnerKind::Observer) => format!("observer {}", self.server),
+        }
     }
 
     pub(crate) fn heard(&mut self, now_us: u64) {

@@ -18,12 +18,13 @@ use crate::context::{Context, Leave, Refusal, Start};
 use crate::history::History;
 use crate::io::{ConnId, Event, LogSlice, Read, RoleChange, ToLearner};
 use crate::packets::{self, FromLearner, PacketWriter};
+use crate::report::{PeerState, SyncMode, ZabPhase};
 use crate::sync::LogView;
 use crate::{Epoch, ServerId, Txn, snapshot_stream};
 use feed::{Feed, Hole};
 use link::{Link, Stage};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{PacketType, Zxid};
+use wire::{PacketType, ServerState, Zxid};
 
 /// A learner as its leader sees it, for `mntr`, `cons` and the admin pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,10 @@ pub struct LearnerView {
     pub follower: bool,
     /// Is it up to date? Otherwise it is being brought there.
     pub live: bool,
+    /// Will it get what is new without asking?
+    pub registered: bool,
+    /// How it is being brought up to date, until it has acknowledged that.
+    pub syncing: Option<SyncMode>,
     /// The last transaction that was sent to it.
     pub sent: Zxid,
 }
@@ -105,8 +110,15 @@ impl Leader {
             server: link.server,
             follower: link.kind == link::LearnerKind::Follower,
             live: link.stage == Stage::Live,
+            registered: link.stage.is_registered(),
+            syncing: link.tally.how.filter(|_| !link.stage.has_epoch()),
             sent: link.sent,
         })
+    }
+
+    /// Transactions whose commit syncs wait for.
+    pub(crate) fn pending_syncs(&self) -> usize {
+        self.links.values().flat_map(|link| &link.syncs).collect::<BTreeSet<_>>().len()
     }
 
     pub(crate) fn owns(&self, conn: ConnId) -> bool {
@@ -118,7 +130,8 @@ impl Leader {
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId, ctx: &mut Context<'_>) {
-        if self.links.remove(&conn).is_some() {
+        if let Some(link) = self.links.remove(&conn) {
+            ctx.out.warn(format!("the connection of {} broke", link.name()));
             ctx.out.events.push(Event::LearnerGone(conn));
         }
     }
@@ -258,6 +271,7 @@ impl Leader {
             packets.packet(PacketType::Snap, at, None);
         }
         packets.extend_from_slice(bytes);
+        link.tally.bytes += bytes.len() as u64;
         if last {
             packets.extend_from_slice(snapshot_stream::SIGNATURE);
             link.feed_after(at, ctx.now_us);
@@ -302,11 +316,18 @@ impl Leader {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Discovery(discovery) if discovery.has_quorum(ctx) => {
                 self.phase = Phase::Synchronisation(discovery.finish(ctx));
+                ctx.out.state(PeerState::of(ServerState::Leading, ZabPhase::Synchronization));
                 return self.start_synchronisations(ctx);
             }
             Phase::Synchronisation(synchronisation) if synchronisation.has_quorum(ctx) => {
+                let supporters = synchronisation.supporters();
                 let broadcast = synchronisation.finish(ctx);
                 let epoch = broadcast.epoch();
+                ctx.out.note(format!(
+                    "Have quorum of supporters, sids: [[{supporters}]]; starting up and setting last processed zxid: {}",
+                    epoch.start()
+                ));
+                ctx.out.state(PeerState::of(ServerState::Leading, ZabPhase::Broadcast));
                 self.history.start_epoch(epoch);
                 self.phase = Phase::Broadcast(broadcast);
                 ctx.out.events.push(Event::Role(RoleChange::Leading { epoch }));
@@ -407,7 +428,7 @@ impl Leader {
 
     fn refuse(&mut self, conn: ConnId, Refusal(why): Refusal, ctx: &mut Context<'_>) {
         let Some(link) = self.links.remove(&conn) else { return };
-        ctx.out.note(format!("closing the connection of server {}: {why}", link.server));
+        ctx.out.warn(format!("closing the connection of {}: {why}", link.name()));
         ctx.out.closes.push(conn);
         ctx.out.events.push(Event::LearnerGone(conn));
     }

@@ -60,6 +60,11 @@ impl Synchronisation {
         self.deadline_us
     }
 
+    /// Who has the history, for the log.
+    pub(crate) fn supporters(&self) -> String {
+        self.acks.iter().map(ServerId::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     pub(crate) fn waits_for(&self) -> String {
         format!("a quorum to take over the history of epoch {}, only {:?} did", self.epoch, self.acks)
     }

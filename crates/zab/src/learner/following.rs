@@ -55,7 +55,7 @@ impl Following {
                 ctx.out.events.push(Event::Revalidated { session, valid });
             }
             // Apache's learners only warn of these too.
-            other => ctx.out.note(format!("the leader sent {other:?}, which means nothing here")),
+            other => ctx.out.warn(format!("the leader sent {other:?}, which means nothing here")),
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Following {
     /// The next transaction. One that was there already is none (reference: quorum-protocol §13).
     fn propose(&mut self, txn: Txn, ctx: &mut Context<'_>) -> Result<(), Leave> {
         if txn.zxid <= self.newest {
-            ctx.out.note(format!("{} was proposed again", txn.zxid));
+            ctx.out.warn(format!("{} was proposed again", txn.zxid));
             return Ok(());
         }
         if !crate::epoch::follows(self.newest, txn.zxid) || Epoch::of(txn.zxid) != self.epoch {
@@ -101,7 +101,7 @@ impl Following {
             }
             Some(next) => Err(Leave(format!("a commit of {zxid} where {next} is next"))),
             None => {
-                ctx.out.note(format!("a commit of {zxid}, which was not proposed"));
+                ctx.out.warn(format!("a commit of {zxid}, which was not proposed"));
                 Ok(())
             }
         }

@@ -14,10 +14,11 @@ use crate::ServerId;
 use crate::context::{Context, Leave, Start};
 use crate::io::{ConnId, DialId, Event, RoleChange, ToLeader};
 use crate::packets::{self, FromLeader, Inbox};
+use crate::report::{PeerState, SyncMode, ZabPhase};
 use connecting::Connecting;
 use discovery::Discovery;
 use following::Following;
-use wire::Zxid;
+use wire::{ServerState, Zxid};
 
 #[derive(Debug)]
 pub(crate) struct Learner {
@@ -181,7 +182,10 @@ impl Learner {
             (Phase::Discovery(..), first) => {
                 self.start_synchronisation()?;
                 let Phase::Synchronisation(_, synchronisation) = &mut self.phase else { return Ok(()) };
-                synchronisation.take(first, ctx)
+                synchronisation.take(first, ctx)?;
+                let sync = synchronisation.mode();
+                self.tell_state(ZabPhase::Synchronization, sync, ctx);
+                Ok(())
             }
             (Phase::Synchronisation(..), FromLeader::UpToDate) => self.start_following(ctx),
             (Phase::Synchronisation(_, synchronisation), message) => {
@@ -194,6 +198,11 @@ impl Learner {
         }
     }
 
+    fn tell_state(&self, phase: ZabPhase, sync: Option<SyncMode>, ctx: &mut Context<'_>) {
+        let state = if self.follower { ServerState::Following } else { ServerState::Observing };
+        ctx.out.state(PeerState { state, phase, sync });
+    }
+
     fn start_synchronisation(&mut self) -> Result<(), Leave> {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Discovery(conn, discovery) => Phase::Synchronisation(conn, discovery.finish()?),
@@ -204,6 +213,7 @@ impl Learner {
 
     /// UPTODATE: acknowledged once more, with the epoch's zxid, before any transaction is.
     fn start_following(&mut self, ctx: &mut Context<'_>) -> Result<(), Leave> {
+        self.tell_state(ZabPhase::Broadcast, None, ctx);
         self.phase = match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Synchronisation(conn, synchronisation) => {
                 let epoch = synchronisation.epoch();

@@ -10,6 +10,7 @@ use crate::io::{ConnId, Event};
 use crate::journal::Journal;
 use crate::packets::{FromLeader, Inbox};
 use crate::promise::{Current, DiskAction, Durable, NewLeaderAck, Pending, Promise, write_current_epoch};
+use crate::report::SyncMode;
 use crate::snapshot_stream::SnapshotScanner;
 use crate::{Epoch, ServerId, Txn};
 use std::collections::VecDeque;
@@ -79,6 +80,16 @@ impl Synchronisation {
         self.epoch
     }
 
+    /// How this server is brought up to date, as soon as the leader has said it.
+    pub(crate) fn mode(&self) -> Option<SyncMode> {
+        match self.step {
+            Step::Unknown { .. } => None,
+            Step::Truncating { .. } => Some(SyncMode::Trunc),
+            Step::Receiving(_) | Step::Installing(_) => Some(SyncMode::Snap),
+            Step::History(_) => Some(SyncMode::Diff),
+        }
+    }
+
     /// Must the bytes that follow wait for the disk?
     pub(crate) fn is_blocked(&self) -> bool {
         matches!(self.step, Step::Truncating { .. } | Step::Installing(_))
@@ -114,12 +125,17 @@ impl Synchronisation {
     /// One packet before UPTODATE.
     pub(crate) fn take(&mut self, message: FromLeader, ctx: &mut Context<'_>) -> Result<(), Leave> {
         match (&mut self.step, message) {
-            (Step::Unknown { last }, FromLeader::Diff) => self.step = Step::History(History::new(*last)),
+            (Step::Unknown { last }, FromLeader::Diff(zxid)) => {
+                ctx.out.note(format!("Getting a diff from the leader {zxid}"));
+                self.step = Step::History(History::new(*last));
+            }
             (Step::Unknown { .. }, FromLeader::Trunc(keep)) => {
+                ctx.out.warn(format!("Truncating log to get in sync with the leader {keep}"));
                 let cut = ctx.disk.submit(DiskAction::Truncate { keep }, keep, ctx.out);
                 self.step = Step::Truncating { keep, cut };
             }
             (Step::Unknown { .. }, FromLeader::Snap(zxid)) => {
+                ctx.out.note(format!("Getting a snapshot from leader {zxid}"));
                 self.step = Step::Receiving(Receiving::begin(zxid, ctx));
             }
             (Step::History(history), FromLeader::Proposal(txn)) => history.propose(txn)?,
