@@ -75,8 +75,8 @@ pub struct Cluster {
     pub settings: NodeConfig,
     /// Learners always get a snapshot.
     pub force_snapshot: bool,
-    /// The server whose snapshots wait for [`Cluster::release_snapshots`].
-    pub hold_snapshots: Option<Id>,
+    /// The server of which one lane of the disk does nothing until [`Cluster::release_disk`].
+    pub hold_disk: Option<(Id, Lane)>,
     held: Vec<DiskBatch>,
 }
 
@@ -130,7 +130,7 @@ impl Cluster {
             ensemble,
             settings,
             force_snapshot: false,
-            hold_snapshots: None,
+            hold_disk: None,
             held: Vec::new(),
         }
     }
@@ -226,9 +226,9 @@ impl Cluster {
         panic!("no leader: {notes:#?}");
     }
 
-    /// The snapshots that were held are written.
-    pub fn release_snapshots(&mut self) {
-        let id = self.hold_snapshots.take().expect("a server whose snapshots are held");
+    /// What was held is written.
+    pub fn release_disk(&mut self) {
+        let (id, _) = self.hold_disk.take().expect("a server whose disk is held");
         for batch in std::mem::take(&mut self.held) {
             let result = self.place(id).disk.run(&batch);
             self.step(id, Input::DiskDone { ticket: batch.ticket, result });
@@ -308,7 +308,7 @@ impl Cluster {
             return true;
         }
         for batch in out.disk {
-            if self.hold_snapshots == Some(id) && batch.lane == Lane::Snapshot {
+            if self.hold_disk == Some((id, batch.lane)) {
                 self.held.push(batch);
                 continue;
             }
