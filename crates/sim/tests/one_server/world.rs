@@ -2,7 +2,7 @@
 
 use super::lies::{Lie, lied};
 use node::{ConnId, Input, NodeConfig, Now};
-use sim::checks::{Checks, Counts, Held, Violation};
+use sim::checks::{Calm, Checks, Counts, Expectations, ExpiryBounds, Held, Violation};
 use sim::clients::{Client, ClientInput, ClientOutput, ClientSetup, WorkloadSetup};
 use sim::{Machine, MachineSetup, Rng, SimDisk, Survival};
 use std::cmp::Reverse;
@@ -15,8 +15,8 @@ const START_WALL_MS: i64 = 1_795_389_508_617;
 const CLIENTS: usize = 5;
 /// Trouble ends here, and a while later the clients ask for nothing more.
 const CALM_US: u64 = 40_000_000;
-const STOP_US: u64 = 60_000_000;
-const END_US: u64 = 90_000_000;
+const STOP_US: u64 = 80_000_000;
+const END_US: u64 = 110_000_000;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Event {
@@ -129,6 +129,14 @@ impl World {
     }
 
     pub fn run(&mut self) -> Result<Counts, Violation> {
+        // A wait for the disk, and what is noticed of broken connections when all is well again.
+        let calm = Calm { from_us: CALM_US + 25_000_000, within_us: 2_000_000, p99_us: 1_000_000 };
+        let expiry = ExpiryBounds { early_us: 0, late_us: 10_000_000 };
+        self.checks.expect(Expectations {
+            expiry: Some(expiry),
+            sync_sees_everything: true,
+            calm: Some(calm),
+        });
         self.after(0, Event::Start);
         for client in 0..CLIENTS {
             self.after(0, Event::Wake { client });
