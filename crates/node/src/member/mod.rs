@@ -305,7 +305,11 @@ impl Node {
             Event::Synced => self.synced(),
             Event::Ping { zxid } => self.pong(zxid),
             Event::State(state) => self.state_changed(state, out),
-            Event::Synchronising { how, .. } => self.synchronising(how),
+            Event::Synchronising(how) => {
+                self.count_sync(how);
+                self.sync_under_way(how);
+            }
+            Event::Synchronised(how) => self.sync_under_way(how),
             // Configurations change only by reconfiguration, which is not there yet.
             Event::Config(_) => {}
         }
