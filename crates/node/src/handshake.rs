@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// Is a new session this server's own? (Alone, a server knows no other kind.)
-    fn begins_locally(&self) -> bool {
+    pub(crate) fn begins_locally(&self) -> bool {
         self.config.local_sessions_enabled && self.is_member()
     }
 

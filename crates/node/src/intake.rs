@@ -192,8 +192,8 @@ impl Node {
             // Its session is ending: no answer (reference: client-protocol §3).
             return self.done(slot, request);
         }
-        if self.sessions.at(session).owner != Owner::Here {
-            // It speaks through another server by now (reference: client-protocol §2.5).
+        if self.sessions.at(session).owner != Owner::Here && !op.is_some_and(is_write) {
+            // It speaks through another server by now (reference: client-protocol §2.5). A write takes a zxid to learn it.
             return self.reject(slot, request);
         }
         self.touch_for_leader(session);
@@ -294,16 +294,11 @@ impl Node {
             Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
-        self.note_quota_excesses(out);
-        self.wait_for_write(slot, session_slot, Waiting::Write { zxid: Some(zxid), request, refusal: None });
-    }
-
-    /// What a hard quota refused just now, for the metrics and the log.
-    pub(crate) fn note_quota_excesses(&mut self, out: &mut Outputs) {
         for excess in self.pipeline.projection.take_quota_excesses() {
             self.stats.metrics.traffic.exceeded_quota(&excess.path);
             self.note_warn(out, || excess.to_string());
         }
+        self.wait_for_write(slot, session_slot, Waiting::Write { zxid: Some(zxid), request, refusal: None });
     }
 
     fn wait_for_write(&mut self, slot: u32, session_slot: u32, waiting: Waiting) {

@@ -212,9 +212,19 @@ impl Node {
         })
     }
 
-    /// Sessions by the end of the bucket in which they expire unless they are touched.
+    /// Sessions that others know too, by the end of the bucket in which they expire unless they are touched.
     pub fn session_expiry(&self) -> Vec<Expiring<SessionId>> {
-        self.grouped(self.sessions.iter().map(|(session, at_ms)| (at_ms, session.id)))
+        self.expiry_of(false)
+    }
+
+    /// The same of those that only this server knows; `None` where there cannot be any.
+    pub fn local_session_expiry(&self) -> Option<Vec<Expiring<SessionId>>> {
+        self.begins_locally().then(|| self.expiry_of(true))
+    }
+
+    fn expiry_of(&self, local: bool) -> Vec<Expiring<SessionId>> {
+        let wanted = self.sessions.iter().filter(|(session, _)| session.is_local() == local);
+        self.grouped(wanted.map(|(session, at_ms)| (at_ms, session.id)))
     }
 
     /// Connections by the end of the bucket in which they are closed for silence; session 0 is none.

@@ -197,6 +197,24 @@ fn its_own_server_ends_a_silent_one() {
     }
 }
 
+/// A write of a connection that is left behind takes a zxid, at the leader as at a follower, as at Apache.
+#[test]
+fn a_write_of_a_session_that_has_moved_is_a_transaction() {
+    let mut cluster = settled(true);
+    for home in servers(&cluster) {
+        let stale = cluster.connect(home);
+        assert_eq!(cluster.call(&stale, &create(&format!("/e{home}"), CreateMode::Ephemeral)).err, 0);
+        let other = cluster.followers()[1];
+        cluster.try_connect(other, stale.session).expect("everybody knows it");
+        let before = zxid(&cluster);
+        cluster.send(&stale, &create("/late", CreateMode::Persistent));
+        cluster.run();
+        assert!(cluster.is_closed(&stale) && !cluster.has(other, "/late"));
+        assert_eq!(zxid(&cluster), before + 1);
+    }
+    cluster.assert_equal();
+}
+
 /// Its server forgets it with its role; what it was made global for stays.
 #[test]
 fn the_loss_of_the_leader_ends_them() {

@@ -66,7 +66,6 @@ impl Node {
             },
         };
         self.pipeline.append(&record, None, self.now.mono_us);
-        self.note_quota_excesses(out);
         if op == OpCode::CloseSession
             && let Some(slot) = self.sessions.find(request.session)
         {

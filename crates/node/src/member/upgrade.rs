@@ -5,7 +5,7 @@
 
 use crate::member::Role;
 use crate::node::Node;
-use crate::sessions::{Scope, Session};
+use crate::sessions::{Owner, Scope, Session};
 use tree::{PrepContext, SessionState, TxnDetail, TxnResult};
 use wire::{CreateMode, ErrorCode, MultiOp, MultiResult, OpCode, Request, SessionId};
 
@@ -63,6 +63,7 @@ impl Node {
 /// What a client of the server itself may do.
 pub(crate) fn own_state(session: &Session) -> SessionState {
     match session.scope {
+        Scope::Global if session.owner != Owner::Here => SessionState::Moved,
         Scope::Global => SessionState::Valid,
         Scope::Local { .. } => SessionState::Local { refusal: ErrorCode::EphemeralOnLocalSession },
     }

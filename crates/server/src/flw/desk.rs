@@ -62,6 +62,7 @@ impl Desk {
                 } else {
                     SessionTracker::Global(node.global_sessions().collect())
                 },
+                local_sessions: node.local_session_expiry(),
                 ephemerals: node.ephemerals(),
                 connections: node.connection_expiry(),
             }),

@@ -12,6 +12,8 @@ use wire::SessionId;
 pub struct Dump {
     /// The sessions.
     pub sessions: SessionTracker,
+    /// Those that only this server knows, by the time they expire, soonest first; `None` where there cannot be any.
+    pub local_sessions: Option<Vec<Expiring<SessionId>>>,
     /// The ephemeral nodes of each session that has any.
     pub ephemerals: Vec<(SessionId, Vec<String>)>,
     /// Connections by the time they are looked at for idleness, soonest first; a connection without a session has id 0.
@@ -36,9 +38,14 @@ impl Default for SessionTracker {
 /// Sessions, ephemeral nodes and connections.
 pub fn dump(view: &Dump) -> String {
     let mut text = String::from("SessionTracker dump:\n");
+    let name = |session: &SessionId| format!("0x{:x}", session.0);
+    if let Some(sets) = &view.local_sessions {
+        groups(&mut text, "Local Session", sets, name);
+    }
     match &view.sessions {
         SessionTracker::Expiring(sets) => {
-            groups(&mut text, "Session", sets, |session| format!("0x{:x}", session.0));
+            let what = if view.local_sessions.is_some() { "Global Session" } else { "Session" };
+            groups(&mut text, what, sets, name);
         }
         SessionTracker::Global(sessions) => {
             let _ = writeln!(text, "Global Sessions({}):", sessions.len());
@@ -144,6 +151,7 @@ mod tests {
                 Expiring { wall_ms: 1_795_549_388_000, items: vec![B] },
                 Expiring { wall_ms: 1_795_549_408_000, items: vec![A] },
             ]),
+            local_sessions: None,
             ephemerals: vec![
                 (A, vec!["/app/eph".to_owned(), "/app/eph2".to_owned()]),
                 (B, vec!["/beph".to_owned()]),
@@ -167,6 +175,19 @@ mod tests {
             dump(&view),
             "SessionTracker dump:\nGlobal Sessions(2):\n0x100002364640000\t30000ms\n0x100002364640001\t4000ms\n\
              ephemeral nodes dump:\nSessions with Ephemerals (0):\nConnections dump:\nConnections Sets (0)/(0):\n"
+        );
+    }
+
+    #[test]
+    fn local_sessions_come_first_and_the_others_are_called_global() {
+        let local_sessions = Some(vec![Expiring { wall_ms: 1_795_549_388_000, items: vec![B] }]);
+        let view = Dump { local_sessions, ..Dump::default() };
+        let local = "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+             1 expire at Tue Nov 24 19:43:08 UTC 2026:\n\t0x100002364640001\n";
+        assert!(dump(&view).starts_with(&format!("{local}Global Session Sets (0)/(0):\nephemeral nodes")));
+        let learner = Dump { sessions: SessionTracker::Global(vec![(A, 30_000)]), ..view };
+        assert!(
+            dump(&learner).starts_with(&format!("{local}Global Sessions(1):\n0x100002364640000\t30000ms\n"))
         );
     }
 
