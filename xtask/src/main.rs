@@ -11,6 +11,7 @@ mod fuzz;
 mod garbage;
 mod interop;
 mod mixed;
+mod roles;
 mod storage;
 mod sweep;
 mod words;
@@ -50,6 +51,8 @@ enum Command {
     Storage(storage::Storage),
     /// Replace the servers of an ensemble one by one, Apache's by ours and back, while clients write.
     Mixed(mixed::Mixed),
+    /// Play with local sessions and read-only mode at three servers of ours and at three of Apache's, and compare every byte.
+    Roles(roles::Roles),
     /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
     Sweep(sweep::Sweep),
     /// Run the fuzzer against every decoder.
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<()> {
         Command::Differential(arguments) => differential::run(arguments),
         Command::Interop(arguments) => interop::run(arguments),
         Command::Storage(command) => storage::run(command),
+        Command::Roles(command) => roles::run(command),
         Command::Mixed(arguments) => mixed::run(arguments),
         Command::Sweep(command) => sweep::run(command),
         Command::Fuzz(command) => fuzz::run(command),

@@ -2,7 +2,7 @@
 //!
 //! What it is: a driver that knows nothing of the product but its program and its port, and everything of the wire. What it is
 //! not: other people's clients, which `cargo xtask interop` runs. [`crash`] kills the real server in a loop,
-//! [`garbage`] sends it rubbish.
+//! [`garbage`] sends it rubbish, and [`roles`] compares ensembles of three.
 //!
 //! The way of a comparison: [`generate`] makes a sequence of [`item::Item`]s from a seed; a [`pair::Pair`] does each item to both
 //! servers in lock step and holds the frames ([`side::Seen`], made comparable by [`normal`]) against each other
@@ -22,6 +22,7 @@ pub mod pair;
 pub mod process;
 pub mod profile;
 pub mod rng;
+pub mod roles;
 mod shrink;
 pub mod side;
 pub mod socket;

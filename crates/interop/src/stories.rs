@@ -64,7 +64,7 @@ const fn elsewhere(number: u32, name: &'static str, why: &'static str) -> Story 
     Story { number, name, telling: Telling::Elsewhere(why) }
 }
 
-const ENSEMBLE: &str = "needs an ensemble";
+const ENSEMBLE: &str = "needs an ensemble, as `cargo xtask roles` has";
 
 /// All of them.
 pub const STORIES: &[Story] = &[
@@ -122,7 +122,11 @@ pub const STORIES: &[Story] = &[
     by(52, "check alone is refused", encoding::check_alone),
     by(53, "deleteContainer from a client", creating::delete_container),
     by(54, "multiRead sets no watch", multis::multi_read),
-    elsewhere(55, "/zookeeper/config has version -1", ENSEMBLE),
+    elsewhere(
+        55,
+        "/zookeeper/config has version -1",
+        "needs an ensemble; a story of crates/node/tests/ensemble.rs",
+    ),
     by(56, "reconfig answers other errors before NOAUTH", acls::reconfig),
     by(57, "sync echoes any path", encoding::sync_any_path),
     by(58, "a multi has one zxid", multis::one_zxid),

@@ -19,7 +19,7 @@ pub(crate) struct Story {
     model: Model,
     zxid: i64,
     xid: i32,
-    pub(crate) at_us: u64,
+    at_us: u64,
     asked: BTreeMap<(usize, i32), Request<'static>>,
     answers: BTreeMap<(usize, i32), (i64, Result<Response<'static>, ErrorCode>)>,
 }

@@ -1,0 +1,149 @@
+//! Three servers of one kind.
+
+use crate::process::Program;
+use crate::profile::{COMMON_SETTINGS, Profile};
+use crate::socket::Socket;
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const SERVERS: usize = 3;
+/// How long servers may take to find their places.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The servers; killed when dropped.
+pub(super) struct Ensemble {
+    program: Program,
+    profile: Profile,
+    port: u16,
+    directory: PathBuf,
+    children: [Option<Child>; SERVERS],
+}
+
+impl Ensemble {
+    /// Starts all three on empty directories, and waits until they have a leader.
+    pub(super) fn start(
+        program: Program,
+        profile: &Profile,
+        port: u16,
+        directory: &Path,
+    ) -> io::Result<Ensemble> {
+        let _ = fs::remove_dir_all(directory);
+        let mut ensemble = Ensemble {
+            program,
+            profile: profile.clone(),
+            port,
+            directory: directory.to_owned(),
+            children: Default::default(),
+        };
+        (0..SERVERS).try_for_each(|place| ensemble.resume(place))?;
+        ensemble.settle()?;
+        Ok(ensemble)
+    }
+
+    pub(super) fn address(&self, place: usize) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + place as u16))
+    }
+
+    /// Starts a server on what it has.
+    pub(super) fn resume(&mut self, place: usize) -> io::Result<()> {
+        if Socket::open(self.address(place)).is_ok() {
+            let address = self.address(place);
+            return Err(io::Error::other(format!(
+                "somebody listens on {address} already: choose another --port"
+            )));
+        }
+        let directory = self.directory.join((place + 1).to_string());
+        fs::create_dir_all(directory.join("data"))?;
+        fs::write(directory.join("data/myid"), format!("{}\n", place + 1))?;
+        let configuration = directory.join("zoo.cfg");
+        fs::write(&configuration, self.configuration(place, &directory))?;
+        let output = File::options().create(true).append(true).open(directory.join("output"))?;
+        let mut command = self.program.command(&self.profile, &configuration);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).current_dir(&directory);
+        self.children[place] = Some(command.spawn()?);
+        Ok(())
+    }
+
+    fn configuration(&self, place: usize, directory: &Path) -> String {
+        let mut text = format!(
+            "dataDir={}/data\nclientPort={}\nclientPortAddress=127.0.0.1\ninitLimit=50\nsyncLimit=20\n",
+            directory.display(),
+            self.address(place).port()
+        );
+        for (key, value) in COMMON_SETTINGS.iter().chain(self.profile.settings) {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        for n in 0..SERVERS {
+            let (quorum, election) = (self.port + 3 + n as u16, self.port + 6 + n as u16);
+            text.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", n + 1));
+        }
+        text
+    }
+
+    /// Ends a server as a crash of its process would.
+    pub(super) fn kill(&mut self, place: usize) {
+        if let Some(mut child) = self.children[place].take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// The answer to a four-letter word, if there is one.
+    pub(super) fn word(&self, place: usize, word: &str) -> Option<String> {
+        let mut socket = Socket::open(self.address(place)).ok()?;
+        socket.send(word.as_bytes());
+        let answer = socket.text(Duration::from_secs(5))?;
+        Some(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    fn mode(&self, place: usize) -> Option<String> {
+        let answer = self.word(place, "srvr")?;
+        answer.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
+    }
+
+    /// Waits until every running server leads or follows; who leads.
+    pub(super) fn settle(&self) -> io::Result<usize> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let running = (0..SERVERS).filter(|place| self.children[*place].is_some());
+            let modes: Vec<_> = running.map(|place| (place, self.mode(place).unwrap_or_default())).collect();
+            let leader = modes.iter().find(|(_, mode)| mode == "leader");
+            if let Some((leader, _)) = leader
+                && modes.iter().all(|(_, mode)| mode == "leader" || mode == "follower")
+            {
+                return Ok(*leader);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Err(io::Error::other(format!("no leader within {} s", PATIENCE.as_secs())))
+    }
+
+    /// The different answers to `isro`, one after the other, until the last of these.
+    pub(super) fn watch_isro(&self, place: usize, last: &str) -> io::Result<Vec<String>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen: Vec<String> = Vec::new();
+        while Instant::now() < deadline {
+            if let Some(answer) = self.word(place, "isro") {
+                if seen.last() != Some(&answer) {
+                    seen.push(answer);
+                }
+                if seen.last().is_some_and(|answer| answer == last) {
+                    return Ok(seen);
+                }
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Err(io::Error::other(format!("isro says {seen:?} and not {last}")))
+    }
+}
+
+impl Drop for Ensemble {
+    fn drop(&mut self) {
+        (0..SERVERS).for_each(|place| self.kill(place));
+    }
+}
