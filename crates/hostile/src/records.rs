@@ -29,8 +29,11 @@ fn same<T: PartialEq + Debug>(second: &T, third: &T) {
 /// The operation is chosen by the first byte.
 pub fn requests(input: &[u8]) {
     let Some((op, body)) = operation(input) else { return };
-    if !matches!(Request::decode(op, &mut Reader::new(body)), Ok(Request::Multi { ops }) if ops.iter().any(is_spoilt))
-    {
+    let spoilt = match Request::decode(op, &mut Reader::new(body)) {
+        Ok(Request::Multi { ops } | Request::MultiRead { ops }) => ops.iter().any(is_spoilt),
+        _ => false,
+    };
+    if !spoilt {
         settles!(|r| Request::decode(op, r), |request: &Request<'_>| request.to_bytes(), body);
     }
     settles!(RequestHeader::decode, |header: &RequestHeader| header.to_bytes(), body);

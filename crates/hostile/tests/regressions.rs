@@ -24,6 +24,32 @@ fn what_one_start_ignores_at_the_end_of_a_log_the_next_one_does_not_refuse() {
     run("history", &log);
 }
 
+/// `//a` was applied as another name of `/a`: the digest was that of a path that no snapshot gives back.
+#[test]
+fn a_path_with_an_empty_name_in_it_is_no_second_name_of_a_node() {
+    let create = |path: &'static str| {
+        let create = wire::CreateTxn {
+            path: Some(path.into()),
+            data: None,
+            acl: Some(vec![Acl::open()]),
+            ephemeral: false,
+            parent_cversion: 1,
+        };
+        Txn::Create { op: wire::OpCode::Create, create }
+    };
+    run("history", &[vec![0], txn(1, SESSION), txn(2, create("//a"))].concat());
+    let delete = Txn::Delete { path: Some("//a".into()) };
+    run("history", &[vec![0], txn(1, SESSION), txn(2, create("/a")), txn(3, delete)].concat());
+}
+
+/// A log before an empty one was not needed, so that damage in it was no matter; but the empty one was removed, and at the
+/// next start the log before it was the newest.
+#[test]
+fn a_log_is_judged_as_if_the_empty_ones_behind_it_were_not_there() {
+    let file = |kind: u8, zxid: u8, bytes: &[u8]| [&[kind, zxid, 0, bytes.len() as u8], bytes].concat();
+    run("directory", &[vec![1], file(0, 0, &[9; 20]), file(0, 1, b"")].concat());
+}
+
 /// A ttl beyond 40 bits became an owner that no snapshot may hold: the log was replayed, a snapshot of it written, and
 /// at the next start that snapshot refused.
 #[test]

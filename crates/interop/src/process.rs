@@ -48,6 +48,30 @@ impl Program {
     /// # Errors
     /// As for [`Program::start`].
     pub fn resume(&self, profile: &Profile, port: u16, directory: &Path) -> io::Result<Server> {
+        let mut server = self.launch(profile, port, directory, "")?;
+        server.wait_ready()?;
+        Ok(server)
+    }
+
+    /// Starts a server of an ensemble on an empty directory; it answers once it has a leader. `members` are lines of zoo.cfg.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_member(
+        &self,
+        profile: &Profile,
+        port: u16,
+        directory: &Path,
+        id: i64,
+        members: &str,
+    ) -> io::Result<Server> {
+        let _ = std::fs::remove_dir_all(directory);
+        std::fs::create_dir_all(directory.join("data"))?;
+        std::fs::write(directory.join("data/myid"), format!("{id}\n"))?;
+        self.launch(profile, port, directory, members)
+    }
+
+    fn launch(&self, profile: &Profile, port: u16, directory: &Path, more: &str) -> io::Result<Server> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if Socket::open(address).is_ok() {
             return Err(io::Error::other(format!(
@@ -56,14 +80,12 @@ impl Program {
         }
         std::fs::create_dir_all(directory.join("data"))?;
         let configuration = directory.join("zoo.cfg");
-        std::fs::write(&configuration, configuration_text(profile, port, directory))?;
+        std::fs::write(&configuration, configuration_text(profile, port, directory) + more)?;
         let output = std::fs::File::options().create(true).append(true).open(directory.join("output"))?;
         let mut command = self.command(profile, &configuration);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.current_dir(directory).spawn()?;
-        let mut server = Server { child, address, directory: directory.to_owned() };
-        server.wait_ready()?;
-        Ok(server)
+        Ok(Server { child, address, directory: directory.to_owned() })
     }
 
     pub(crate) fn command(&self, profile: &Profile, configuration: &Path) -> Command {
@@ -104,24 +126,33 @@ fn configuration_text(profile: &Profile, port: u16, directory: &Path) -> String 
 }
 
 impl Server {
-    fn wait_ready(&mut self) -> io::Result<()> {
+    /// Waits until `srvr` answers so.
+    ///
+    /// # Errors
+    /// When the process ends, or half a minute is not enough.
+    pub fn wait_for(&mut self, expected: impl Fn(&str) -> bool) -> io::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
+        let mut last = String::new();
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
-                let output = std::fs::read_to_string(self.directory.join("output")).unwrap_or_default();
-                return Err(io::Error::other(format!("the server ended ({status}): {output}")));
+                return Err(io::Error::other(format!("the server ended ({status}): {}", self.tail())));
             }
             if let Ok(mut socket) = Socket::open(self.address) {
-                // The only word that no whitelist takes away.
                 socket.send(b"srvr");
                 let answer = socket.text(Duration::from_secs(2)).unwrap_or_default();
-                if String::from_utf8_lossy(&answer).contains("\nMode: ") {
+                last = String::from_utf8_lossy(&answer).into_owned();
+                if expected(&last) {
                     return Ok(());
                 }
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(io::Error::other("the server does not answer"))
+        Err(io::Error::other(format!("{} does not answer as it should, but: {last}", self.address)))
+    }
+
+    fn wait_ready(&mut self) -> io::Result<()> {
+        // The only word that no whitelist takes away.
+        self.wait_for(|answer| answer.contains("\nMode: "))
     }
 
     /// Ends it, with SIGTERM if it is asked and otherwise as a crash of the process would, and gives back its directory.
@@ -142,6 +173,13 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         Ok(std::mem::take(&mut self.directory))
+    }
+
+    /// Ends it as a crash of the process would.
+    pub fn kill(&mut self) {
+        // It has ended already if this fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// The last lines it printed.

@@ -294,11 +294,16 @@ impl Node {
             Decoded::Undecodable => projection.prepare_error(&context, ErrorCode::MarshallingError),
         };
         self.pipeline.append(&record, Some(conn.id), self.now.mono_us);
+        self.note_quota_excesses(out);
+        self.wait_for_write(slot, session_slot, Waiting::Write { zxid: Some(zxid), request, refusal: None });
+    }
+
+    /// What a hard quota refused just now, for the metrics and the log.
+    pub(crate) fn note_quota_excesses(&mut self, out: &mut Outputs) {
         for excess in self.pipeline.projection.take_quota_excesses() {
             self.stats.metrics.traffic.exceeded_quota(&excess.path);
             self.note_warn(out, || excess.to_string());
         }
-        self.wait_for_write(slot, session_slot, Waiting::Write { zxid: Some(zxid), request, refusal: None });
     }
 
     fn wait_for_write(&mut self, slot: u32, session_slot: u32, waiting: Waiting) {

@@ -212,7 +212,7 @@ pub struct Metrics {
     pub follower_sync_time: Summary,
     /// ms.
     pub observer_sync_time: Summary,
-    /// Snapshots on their way to learners whenever one begins.
+    /// Snapshots on their way to learners whenever one begins or ends.
     pub inflight_snap_count: Summary,
     /// The same for what is no snapshot.
     pub inflight_diff_count: Summary,

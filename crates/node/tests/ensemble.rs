@@ -3,6 +3,7 @@
 mod cluster;
 
 use cluster::*;
+use store::Lane;
 use wire::{CreateMode, OpCode, Request, Response, SessionId, event_type};
 
 #[test]
@@ -228,17 +229,35 @@ fn writes_go_on_while_a_snapshot_is_installed() {
     cluster.settle();
     let client = cluster.connect(1);
     assert_eq!(cluster.create(&client, "/before").err, 0);
-    cluster.hold_snapshots = Some(3);
+    cluster.hold_disk = Some((3, Lane::Snapshot));
     cluster.start(3);
     for n in 0..20 {
         cluster.advance_ms(50);
         assert_eq!(cluster.create(&client, &format!("/n{n}")).err, 0);
     }
     assert_eq!(cluster.mode(3), "looking", "its snapshot is not on its disk");
-    cluster.release_snapshots();
+    cluster.release_disk();
     cluster.settle();
     assert_eq!(cluster.mode(3), "follower");
     assert!(cluster.has(3, "/before") && cluster.has(3, "/n19"));
+    cluster.assert_equal();
+}
+
+/// The role ends while one batch is with the disk and another one waits: the batch's end is all that happens then.
+#[test]
+fn a_slow_disk_does_not_keep_a_server_from_the_next_election() {
+    let mut cluster = Cluster::settled(3);
+    let (leader, slow) = (cluster.leader(), cluster.followers()[0]);
+    let client = cluster.connect(leader);
+    cluster.hold_disk = Some((slow, Lane::Log));
+    for path in ["/with-the-disk", "/waiting"] {
+        assert_eq!(cluster.create(&client, path).err, 0);
+    }
+    cluster.kill(leader);
+    assert_eq!(cluster.mode(slow), "looking");
+    cluster.release_disk();
+    cluster.settle();
+    assert!(cluster.has(slow, "/waiting"));
     cluster.assert_equal();
 }
 

@@ -128,7 +128,7 @@ impl Tree {
         creation: &Creation<'t>,
         on_change: OnChange<'_>,
     ) -> Result<TxnDetail<'t>, ErrorCode> {
-        let (parent_path, name) = path::split(creation.path).ok_or(ErrorCode::NoNode)?;
+        let (parent_path, name) = path::split_kept(creation.path).ok_or(ErrorCode::NoNode)?;
         let parent = self.nodes.find(parent_path).ok_or(ErrorCode::NoNode)?;
         let parent_cversion = self.nodes.at(parent).cversion;
         let cversion = match creation.parent_cversion {
@@ -173,7 +173,7 @@ impl Tree {
     }
 
     fn delete(&mut self, path: &str, header: &TxnHeader, on_change: OnChange<'_>) -> Result<(), ErrorCode> {
-        let (parent_path, name) = path::split(path).ok_or(ErrorCode::NoNode)?;
+        let (parent_path, name) = path::split_kept(path).ok_or(ErrorCode::NoNode)?;
         let parent = self.nodes.find(parent_path).ok_or(ErrorCode::NoNode)?;
         // Also when the node is gone: a fuzzy snapshot may lack the node but not hold the pzxid (ZOOKEEPER-3125).
         if header.zxid.0 > self.nodes.at(parent).pzxid {

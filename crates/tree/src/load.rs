@@ -74,7 +74,7 @@ impl TreeLoader {
         if path.is_empty() {
             return self.root(data, acl_id, stat).map_err(error);
         }
-        let (parent_path, name) = path::split(path).ok_or_else(|| error("a name without a parent"))?;
+        let (parent_path, name) = path::split_kept(path).ok_or_else(|| error("a name without a parent"))?;
         if parent_path != self.parent_path || !self.has_root {
             self.parent = match self.tree.nodes.find(parent_path) {
                 Some(id) if self.has_root => id,

@@ -5,6 +5,11 @@ pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
     path.rsplit_once('/')
 }
 
+/// [`split`] for a path of a node that is there: `//a` is no second name of `/a`.
+pub(crate) fn split_kept(path: &str) -> Option<(&str, &str)> {
+    split(path).filter(|(parent, _)| *parent != "/")
+}
+
 /// The parent's path as watches name it: `/` for the root.
 pub(crate) fn watch_path(parent: &str) -> &str {
     if parent.is_empty() { "/" } else { parent }
@@ -99,5 +104,7 @@ mod tests {
         assert_eq!(split("/a"), Some(("", "a")));
         assert_eq!(split("/"), Some(("", "")));
         assert_eq!(split("a"), None);
+        assert_eq!(split("//a"), Some(("/", "a")));
+        assert_eq!((split_kept("/a"), split_kept("//a")), (Some(("", "a")), None));
     }
 }

@@ -242,12 +242,9 @@ pub enum Event {
     /// For those who watch: what this server does now.
     State(PeerState),
     /// For those who watch: a learner begins to be brought up to date.
-    Synchronising {
-        /// Which.
-        server: ServerId,
-        /// How.
-        how: SyncMode,
-    },
+    Synchronising(SyncMode),
+    /// For those who watch: a learner has acknowledged that.
+    Synchronised(SyncMode),
 }
 
 /// What a server has become.

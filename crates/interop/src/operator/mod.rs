@@ -4,6 +4,7 @@
 //! [`run`] starts both servers and asks both the same; `normal` makes two answers comparable (ids, ports, times of day);
 //! `tolerate` lists what may differ, each with its reason; what is left is told, and an entry nothing needed is told too.
 
+mod ensemble;
 mod normal;
 mod tolerate;
 mod traffic;
@@ -13,6 +14,7 @@ use crate::profile::Profile;
 use crate::socket::Socket;
 use normal::Names;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tolerate::Tolerance;
@@ -60,6 +62,7 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     for whitelist in WHITELISTS {
         comparison.whitelist(plan, whitelist)?;
     }
+    comparison.ensemble(plan)?;
     let Comparison { mut report, tolerance } = comparison;
     report.unused = tolerance.unused();
     Ok(report)
@@ -123,6 +126,24 @@ struct Segments<'a> {
     half_close: bool,
 }
 
+/// Everything the server says up to its close.
+fn send(address: SocketAddr, asked: &Segments<'_>) -> String {
+    let Ok(mut socket) = Socket::open(address) else { return "<no connection>".to_owned() };
+    for (n, part) in asked.parts.iter().enumerate() {
+        if n > 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        socket.send(part);
+    }
+    if asked.half_close {
+        socket.half_close();
+    }
+    match socket.text(PATIENCE) {
+        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        None => "<still open>".to_owned(),
+    }
+}
+
 impl Side {
     fn comparable(&self, word: &str, asked: &Segments<'_>) -> String {
         let names = Names {
@@ -130,26 +151,13 @@ impl Side {
             port: self.server.address.port(),
             sessions: self.clients.sessions(),
             ports: self.clients.ports(),
+            members: Vec::new(),
         };
         normal::comparable(word, &self.send(asked), &names)
     }
 
-    /// Everything the server says up to its close.
     fn send(&self, asked: &Segments<'_>) -> String {
-        let Ok(mut socket) = Socket::open(self.server.address) else { return "<no connection>".to_owned() };
-        for (n, part) in asked.parts.iter().enumerate() {
-            if n > 0 {
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            socket.send(part);
-        }
-        if asked.half_close {
-            socket.half_close();
-        }
-        match socket.text(PATIENCE) {
-            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            None => "<still open>".to_owned(),
-        }
+        send(self.server.address, asked)
     }
 
     /// Waits until both servers' first snapshot is written, which ours does while it serves.
@@ -262,7 +270,7 @@ impl Comparison {
         }
     }
 
-    fn compare(&mut self, phase: &'static str, word: &str, [apaches, ours]: [String; 2]) {
+    fn compare(&mut self, phase: &str, word: &str, [apaches, ours]: [String; 2]) {
         self.report.compared += 1;
         let [apaches, ours] = [&apaches, &ours].map(|text| self.tolerance.strict(phase, word, text));
         if apaches == ours {

@@ -8,6 +8,8 @@ pub(super) struct Names<'a> {
     pub(super) port: u16,
     pub(super) sessions: Vec<i64>,
     pub(super) ports: Vec<u16>,
+    /// Ports of the servers of an ensemble among each other, and what they are.
+    pub(super) members: Vec<(u16, String)>,
 }
 
 /// The answer to a word with names that both servers share, its unordered parts sorted.
@@ -29,6 +31,10 @@ impl Names<'_> {
     fn rename(&self, text: &str) -> String {
         let mut text = text.replace(&self.directory.display().to_string(), "DIRECTORY");
         text = text.replace(&format!("={}\n", self.port), "=PORT\n");
+        for (port, what) in &self.members {
+            text = text.replace(&format!("={port}\n"), &format!("={what}\n"));
+            text = text.replace(&format!(":{port}:"), &format!(":{what}:"));
+        }
         for (n, id) in self.sessions.iter().enumerate() {
             text = text.replace(&format!("0x{id:x}"), &format!("session {n}"));
         }
@@ -126,6 +132,7 @@ mod tests {
         port: 2181,
         sessions: vec![0x1000],
         ports: vec![40_000],
+        members: vec![(2888, "quorum 1".to_owned()), (3888, "election 1".to_owned())],
     };
 
     #[test]
@@ -138,6 +145,14 @@ mod tests {
         assert_eq!(
             comparable("conf", "clientPort=2181\ndataDir=/tmp/here/x\n", &NAMES()),
             "clientPort=PORT\ndataDir=DIRECTORY/x\n"
+        );
+    }
+
+    #[test]
+    fn ports_of_an_ensemble_are_named() {
+        assert_eq!(
+            comparable("conf", "quorumPort=2888\nserver.1=127.0.0.1:2888:3888:participant", &NAMES()),
+            "quorumPort=quorum 1\nserver.1=127.0.0.1:quorum 1:election 1:participant"
         );
     }
 

@@ -44,6 +44,23 @@ impl Clients {
         }
         Ok(Clients { talks: vec![a, b] })
     }
+
+    /// A client that reads, writes and watches under a name of its own, beside one of the sort of [`Clients::work`].
+    pub(super) fn visit(address: SocketAddr, name: &str) -> Told<Clients> {
+        let mut talk = Talk::shake(address, &crate::stories::talk::hello(30_000))?.ok_or("no session")?;
+        let path = format!("/{name}");
+        talk.make(&path)?;
+        talk.create(&format!("{path}/ephemeral"), 1)?.ok()?;
+        talk.exists(&format!("{path}/none"), true)?.fails(-101)?;
+        for n in 0..10 {
+            talk.set(&path, &format!("value {n}"))?.ok()?;
+        }
+        talk.delete(&path)?.fails(-111)?;
+        talk.call(Request::Sync { path: text(&path) })?.ok()?;
+        talk.get(&path, true)?.ok()?;
+        talk.children(&path, false)?.ok()?;
+        Ok(Clients { talks: vec![talk] })
+    }
 }
 
 fn nodes_and_watches(a: &mut Talk, b: &mut Talk) -> Told {

@@ -199,20 +199,24 @@ impl Node {
     }
 
     /// A learner begins to be brought up to date.
-    pub(super) fn synchronising(&mut self, how: SyncMode) {
+    pub(super) fn count_sync(&mut self, how: SyncMode) {
+        let metrics = &mut self.stats.metrics;
+        let count = if how == SyncMode::Snap { &mut metrics.snap_count } else { &mut metrics.diff_count };
+        *count += 1;
+    }
+
+    /// One of this kind has begun or ended: how many are under way now?
+    pub(super) fn sync_under_way(&mut self, how: SyncMode) {
         let Some(member) = &self.member else { return };
         let learners = member.peer.learners();
-        let under_way = |snap: bool| {
-            learners.iter().filter_map(|l| l.syncing).filter(|how| (*how == SyncMode::Snap) == snap).count()
-                as u64
-        };
+        let snap = how == SyncMode::Snap;
+        let alike = learners.iter().filter_map(|learner| learner.syncing);
+        let count = alike.filter(|how| (*how == SyncMode::Snap) == snap).count() as u64;
         let metrics = &mut self.stats.metrics;
-        if how == SyncMode::Snap {
-            metrics.snap_count += 1;
-            metrics.inflight_snap_count.add(under_way(true));
+        if snap {
+            metrics.inflight_snap_count.add(count);
         } else {
-            metrics.diff_count += 1;
-            metrics.inflight_diff_count.add(under_way(false));
+            metrics.inflight_diff_count.add(count);
         }
     }
 

@@ -66,6 +66,7 @@ impl Node {
             },
         };
         self.pipeline.append(&record, None, self.now.mono_us);
+        self.note_quota_excesses(out);
         if op == OpCode::CloseSession
             && let Some(slot) = self.sessions.find(request.session)
         {

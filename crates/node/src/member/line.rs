@@ -82,17 +82,22 @@ impl Node {
         self.member().line.waiting.push_back(plan);
     }
 
-    /// Starts what can be started.
-    pub(super) fn run_line(&mut self, out: &mut Outputs) {
+    /// Starts what can be started; true if that was something.
+    pub(super) fn run_line(&mut self, out: &mut Outputs) -> bool {
+        let mut started = false;
         loop {
             let line = &mut self.member().line;
             match &mut line.current {
-                Some(Current { work: Work::Recovery { .. }, .. }) => return self.ask_recovery(out),
-                Some(_) => return,
+                Some(Current { work: Work::Recovery { .. }, .. }) => {
+                    self.ask_recovery(out);
+                    return started;
+                }
+                Some(_) => return started,
                 None => {}
             }
-            let Some(DiskPlan { ticket, action }) = line.waiting.front() else { return };
+            let Some(DiskPlan { ticket, action }) = line.waiting.front() else { return started };
             let ticket = *ticket;
+            started = true;
             if matches!(action, DiskAction::Append(_)) {
                 self.start_append(out);
                 continue;

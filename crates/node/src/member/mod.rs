@@ -264,14 +264,15 @@ impl Node {
             let (reads, notes) = (std::mem::take(&mut wants.reads), std::mem::take(&mut wants.notes));
             // What led to an event stands before it in the log.
             self.peer_notes(notes, out);
-            if events.is_empty() && plans.is_empty() && reads.is_empty() {
-                break;
-            }
+            let quiet = events.is_empty() && plans.is_empty() && reads.is_empty();
             events.into_iter().for_each(|event| self.peer_event(event, out));
             plans.into_iter().for_each(|plan| self.plan(plan));
             reads.into_iter().for_each(|read| self.read_for_learner(read, out));
-            self.run_line(out);
-            self.feed_learners();
+            // Even if nothing is new: what was wanted earlier may have waited for something that has ended.
+            let goes_on = self.run_line(out) | self.feed_learners();
+            if quiet && !goes_on {
+                break;
+            }
         }
         self.hand_over_peer(out);
     }
@@ -304,7 +305,11 @@ impl Node {
             Event::Synced => self.synced(),
             Event::Ping { zxid } => self.pong(zxid),
             Event::State(state) => self.state_changed(state, out),
-            Event::Synchronising { how, .. } => self.synchronising(how),
+            Event::Synchronising(how) => {
+                self.count_sync(how);
+                self.sync_under_way(how);
+            }
+            Event::Synchronised(how) => self.sync_under_way(how),
             // Configurations change only by reconfiguration, which is not there yet.
             Event::Config(_) => {}
         }

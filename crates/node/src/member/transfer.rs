@@ -84,11 +84,12 @@ impl Node {
         self.step_peer(zab::Input::Log { conn: learner, slice });
     }
 
-    /// Makes the next slice for the learner whose turn it is. A snapshot of our own that is under way comes first.
-    pub(super) fn feed_learners(&mut self) {
+    /// Makes the next slice for the learner whose turn it is; true if there was one. A snapshot of our own that is under way
+    /// comes first.
+    pub(super) fn feed_learners(&mut self) -> bool {
         if self.member().feeds.current.is_none() {
             if self.snapshots.is_reading() || self.member().feeds.waiting.is_empty() {
-                return;
+                return false;
             }
             let head = self.tree.begin_snapshot();
             let feeds = &mut self.member().feeds;
@@ -96,7 +97,7 @@ impl Node {
             let bytes = stream_head(&head);
             feeds.current = Some(Feed { learner, zxid: head.zxid, asked: true, head: Some(bytes) });
         }
-        let Some(feed) = self.member().feeds.current.as_mut().filter(|feed| feed.asked) else { return };
+        let Some(feed) = self.member().feeds.current.as_mut().filter(|feed| feed.asked) else { return false };
         feed.asked = false;
         let (conn, zxid) = (feed.learner, feed.zxid);
         let mut bytes = feed.head.take().unwrap_or_default();
@@ -106,6 +107,7 @@ impl Node {
             self.member().feeds.current = None;
         }
         self.step_peer(zab::Input::Snapshot { conn, zxid, bytes, last });
+        true
     }
 
     pub(super) fn begin_install(&mut self, zxid: Zxid, ticket: zab::Ticket) {

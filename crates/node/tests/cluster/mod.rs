@@ -7,8 +7,7 @@ mod clients;
 mod disk;
 
 #[allow(unused_imports, reason = "not every story looks closely")]
-pub use clients::Reply;
-pub use clients::create;
+pub use clients::{Reply, create};
 
 use disk::MemoryDisk;
 use node::{ConnId, Halt, Input, Membership, Node, NodeConfig, Now, Outputs, PeerInput, RecoverFailure};
@@ -75,8 +74,12 @@ pub struct Cluster {
     pub settings: NodeConfig,
     /// Learners always get a snapshot.
     pub force_snapshot: bool,
-    /// The server whose snapshots wait for [`Cluster::release_snapshots`].
-    pub hold_snapshots: Option<Id>,
+    /// `leaderServes`, from the next start on.
+    pub leader_serves: bool,
+    /// Hard quotas, from the next start on.
+    pub enforce_quota: bool,
+    /// The server of which one lane of the disk does nothing until [`Cluster::release_disk`].
+    pub hold_disk: Option<(Id, Lane)>,
     held: Vec<DiskBatch>,
 }
 
@@ -130,7 +133,9 @@ impl Cluster {
             ensemble,
             settings,
             force_snapshot: false,
-            hold_snapshots: None,
+            leader_serves: true,
+            enforce_quota: false,
+            hold_disk: None,
             held: Vec::new(),
         }
     }
@@ -146,13 +151,14 @@ impl Cluster {
         peer.tick_time_ms = self.settings.tick_time_ms as u64;
         peer.force_snapshot = self.force_snapshot;
         let settings = NodeConfig { server_id: id as u8, ..self.settings.clone() };
+        let leader_serves = self.leader_serves;
+        let tree = TreeConfig { enforce_quota: self.enforce_quota, ..TreeConfig::default() };
         let place = self.place(id);
-        let recovered =
-            store::recover(&mut place.disk, &settings.store, TreeConfig::default()).expect("a disk");
+        let recovered = store::recover(&mut place.disk, &settings.store, tree).expect("a disk");
         let last = recovered.last_zxid();
         let (epochs, repairs) = store::load_epochs(&mut place.disk, last).expect("epochs");
         repairs.iter().for_each(|op| store::Disk::execute(&mut place.disk, op).expect("memory"));
-        let membership = Membership { peer, epochs, snapshot_size_factor: 0.33, leader_serves: true };
+        let membership = Membership { peer, epochs, snapshot_size_factor: 0.33, leader_serves };
         place.out = Outputs::default();
         place.halt = None;
         place.node = Some(Node::join(settings, membership, recovered, id as u64, now, &mut place.out));
@@ -226,9 +232,9 @@ impl Cluster {
         panic!("no leader: {notes:#?}");
     }
 
-    /// The snapshots that were held are written.
-    pub fn release_snapshots(&mut self) {
-        let id = self.hold_snapshots.take().expect("a server whose snapshots are held");
+    /// What was held is written.
+    pub fn release_disk(&mut self) {
+        let (id, _) = self.hold_disk.take().expect("a server whose disk is held");
         for batch in std::mem::take(&mut self.held) {
             let result = self.place(id).disk.run(&batch);
             self.step(id, Input::DiskDone { ticket: batch.ticket, result });
@@ -308,7 +314,7 @@ impl Cluster {
             return true;
         }
         for batch in out.disk {
-            if self.hold_snapshots == Some(id) && batch.lane == Lane::Snapshot {
+            if self.hold_disk == Some((id, batch.lane)) {
                 self.held.push(batch);
                 continue;
             }

@@ -14,14 +14,21 @@
 //! | C6 | events before the data they tell of | `watch_before_data` |
 //! | C7 | setWatches tells what was missed | `watch_resume` |
 //! | C8 | ephemeral nodes live as long as their session | `ephemeral_lifetimes` |
+//! | C9 | a session ends when its client is silent for its timeout | `session_expiry` |
 //! | C10 | numbers of sequential nodes | `sequential_nodes` |
 //! | C11 | multi is atomic | `multi_atomicity` |
 //! | C12 | what was acknowledged is there in the end | `durability` |
+//! | C13 | sync | `sync` |
+//! | C14 | availability | `availability` |
+//!
+//! C9, C13 and C14 hold only where the run demands them ([`Expectations`]).
 
+mod availability;
 mod counts;
 mod durability;
 mod ephemeral_lifetimes;
 mod exact_reads;
+mod expectations;
 mod fifo_order;
 mod held;
 mod linearizable_writes;
@@ -29,8 +36,10 @@ mod monotonic_sessions;
 mod multi_atomicity;
 mod requests;
 mod sequential_nodes;
+mod session_expiry;
 #[cfg(test)]
 mod story;
+mod sync;
 mod timeline;
 mod violation;
 mod watch_before_data;
@@ -38,10 +47,12 @@ mod watch_resume;
 mod watches;
 
 pub use counts::Counts;
+pub use expectations::{Calm, Expectations, ExpiryBounds};
 pub use held::Held;
 pub use violation::Violation;
 
 use crate::clients::ClientEvent;
+use availability::Availability;
 use durability::Durability;
 use ephemeral_lifetimes::EphemeralLifetimes;
 use fifo_order::FifoOrder;
@@ -49,12 +60,14 @@ use linearizable_writes::LinearizableWrites;
 use monotonic_sessions::MonotonicSessions;
 use requests::{Asked, Conn, Requests, is_write};
 use sequential_nodes::SequentialNodes;
+use session_expiry::SessionExpiry;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::rc::Rc;
 use timeline::{Timeline, is_moved};
 use watch_resume::WatchResume;
 use watches::{Due, Watched};
-use wire::{AUTH_XID, OpCode, Reader, Request, Txn, TxnRecord, Zxid};
+use wire::{AUTH_XID, OpCode, Reader, Request, SessionId, Txn, TxnRecord, Zxid};
 
 /// All checks of a run.
 #[derive(Debug)]
@@ -69,6 +82,11 @@ pub struct Checks {
     ephemeral_lifetimes: EphemeralLifetimes,
     sequential_nodes: SequentialNodes,
     durability: Durability,
+    session_expiry: SessionExpiry,
+    availability: Availability,
+    expectations: Expectations,
+    /// When a client last did something.
+    now_us: u64,
     counts: Counts,
 }
 
@@ -85,6 +103,10 @@ impl Checks {
             ephemeral_lifetimes: EphemeralLifetimes::default(),
             sequential_nodes: SequentialNodes::default(),
             durability: Durability::default(),
+            session_expiry: SessionExpiry::default(),
+            availability: Availability::default(),
+            expectations: Expectations::default(),
+            now_us: 0,
             counts: Counts::default(),
         }
     }
@@ -94,11 +116,18 @@ impl Checks {
         self.counts
     }
 
+    /// From now on more is demanded, or less.
+    pub fn expect(&mut self, expectations: Expectations) {
+        self.expectations = expectations;
+    }
+
     /// A client saw or did something.
     ///
     /// # Errors
     /// What it must not have seen.
     pub fn client(&mut self, at_us: u64, client: usize, event: &ClientEvent) -> Result<(), Violation> {
+        self.now_us = at_us;
+        self.session_expiry.pass_time(at_us, self.expectations.expiry)?;
         self.judge(client, event).map_err(|mut violation| {
             violation.facts.push_str(&format!(" (client {client} at {at_us} µs)"));
             violation
@@ -108,19 +137,19 @@ impl Checks {
     fn judge(&mut self, client: usize, event: &ClientEvent) -> Result<(), Violation> {
         match event {
             ClientEvent::Connected { server, renews, user, .. } => {
-                let conn = self.requests.connect(client, *server, *renews, *user);
+                let conn = self.requests.connect(self.now_us, client, *server, *renews, *user);
                 let watched = Watched::new(conn.credentials.clone());
                 self.watched.insert(client, (watched, WatchResume::default()));
                 Ok(())
             }
             ClientEvent::SessionGiven { session, .. } => {
                 self.counts.sessions += 1;
-                self.requests.welcome(client, *session);
+                self.welcome(client, *session);
                 self.ephemeral_lifetimes.given(*session)
             }
             ClientEvent::SessionRenewed { session, .. } => {
                 self.counts.renewals += 1;
-                self.requests.welcome(client, *session);
+                self.welcome(client, *session);
                 Ok(())
             }
             ClientEvent::SessionExpired { session } => {
@@ -141,11 +170,12 @@ impl Checks {
                 }
                 self.notified(client, Due { zxid: Zxid(*zxid), kind: *kind, path: path.clone() })
             }
-            ClientEvent::Lost { outstanding, .. } => {
+            ClientEvent::Lost { outstanding, by_client } => {
                 self.counts.unknown += outstanding.len() as u64;
                 self.watched.remove(&client);
-                self.requests.lost(client);
-                Ok(())
+                let conn = self.requests.lost(client);
+                let asked = conn.iter().flat_map(|conn| &conn.asked);
+                Availability::lost(self.now_us, client, *by_client, asked, self.expectations.calm)
             }
             ClientEvent::Garbled(what) => nonsense(what.clone()),
         }
@@ -173,8 +203,13 @@ impl Checks {
         multi_atomicity::committed(&record)?;
         self.ephemeral_lifetimes.committed(&record)?;
         self.sequential_nodes.committed(&record, write.as_ref().map(|write| &*write.request))?;
-        if matches!(record.txn, Txn::CloseSession { .. }) {
-            self.fifo_order.closed(record.header.client_id);
+        match record.txn {
+            Txn::CreateSession { timeout_ms } => self.session_expiry.created(self.now_us, name.0, timeout_ms),
+            Txn::CloseSession { .. } => {
+                self.fifo_order.closed(name.0);
+                self.session_expiry.closed(name.0, write.is_some());
+            }
+            _ => {}
         }
         let step = self.timeline.push(&record, write.as_ref());
         LinearizableWrites::compare(&record, write.as_ref(), step)
@@ -189,20 +224,33 @@ impl Checks {
             self.ephemeral_lifetimes.finish(held)?;
             self.durability.finish(held, &mut self.timeline)?;
         }
-        self.ephemeral_lifetimes.finish_expired()
+        self.ephemeral_lifetimes.finish_expired()?;
+        self.session_expiry.finish(self.now_us, self.expectations.expiry)?;
+        self.availability.finish(self.now_us, self.requests.under_way(), self.expectations.calm)
+    }
+
+    fn welcome(&mut self, client: usize, session: SessionId) {
+        self.requests.welcome(client, session);
+        if let Some(conn) = self.requests.conn(client) {
+            self.session_expiry.heard(session, conn.at_us);
+            self.session_expiry.sent(session, self.now_us);
+        }
     }
 
     fn asked(&mut self, client: usize, xid: i32, request: &Request<'static>) {
-        self.requests.ask(client, xid, request, self.linearizable_writes.told());
-        if let Some(Conn { serial, session: Some(session), .. }) = self.requests.conn(client)
-            && is_write(request)
-        {
+        let (at_us, after) = (self.now_us, self.linearizable_writes.told());
+        self.requests.ask(client, Asked { xid, request: Rc::new(request.clone()), at_us, after });
+        let Some(Conn { serial, session: Some(session), .. }) = self.requests.conn(client) else { return };
+        if is_write(request) {
             self.fifo_order.asked((*session, xid), *serial);
+        }
+        if xid != AUTH_XID {
+            self.session_expiry.sent(*session, at_us);
         }
     }
 
     fn answered(&mut self, client: usize, xid: i32, reply: (i64, i32, &[u8])) -> Result<(), Violation> {
-        let Some((Asked { request, .. }, in_turn)) = self.requests.answer(client, xid) else {
+        let Some((asked, in_turn)) = self.requests.answer(client, xid) else {
             return nonsense(format!("an answer to request {xid}, which nobody asked for"));
         };
         let Some(conn) = self.requests.conn(client) else { return nonsense("an answer on no connection") };
@@ -217,7 +265,7 @@ impl Checks {
                 nonsense(format!("the answer {reply:?} to auth"))
             };
         }
-        let (zxid, err, body) = (Zxid(reply.0), reply.1, reply.2);
+        let (request, zxid, err, body) = (Rc::clone(&asked.request), Zxid(reply.0), reply.1, reply.2);
         let Some(session) = conn.session else {
             return nonsense(format!("an answer to {xid} before the welcome"));
         };
@@ -228,6 +276,7 @@ impl Checks {
             return nonsense(format!("an answer from {zxid}, but nothing behind {last} is committed"));
         }
         self.durability.told(zxid);
+        self.session_expiry.heard(session, asked.at_us);
         let Some((watched, resume)) = self.watched.get_mut(&client) else { return nonsense("no connection") };
         watch_before_data::packet(client, watched, zxid, &self.timeline)?;
         if let Request::SetWatches(lists) | Request::SetWatches2(lists) = &*request {
@@ -242,6 +291,7 @@ impl Checks {
         if is_write(&request) {
             self.counts.writes += 1;
             self.counts.failed_writes += u64::from(err != 0);
+            self.availability.answered(self.now_us, client, &asked, self.expectations.calm)?;
             if let Request::Multi { ops } = &*request {
                 self.counts.multis += 1;
                 multi_atomicity::answered(ops, reply.0, err, body)?;
@@ -252,6 +302,9 @@ impl Checks {
             return Ok(());
         }
         self.counts.reads += 1;
+        if request.op() == OpCode::Sync && self.expectations.sync_sees_everything {
+            sync::answered(session, server, zxid, asked.after)?;
+        }
         let reader = exact_reads::Reader { session, server, credentials: &credentials };
         exact_reads::answered(reader, &request, reply, &mut self.timeline)
     }

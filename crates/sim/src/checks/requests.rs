@@ -13,6 +13,8 @@ pub(crate) type Name = (SessionId, i32);
 pub(crate) struct Conn {
     /// Counts all connections of all clients.
     pub(crate) serial: u64,
+    /// Since when.
+    pub(crate) at_us: u64,
     pub(crate) server: usize,
     /// From the welcome on, or from the hello on when it is to go on.
     pub(crate) session: Option<SessionId>,
@@ -26,6 +28,9 @@ pub(crate) struct Conn {
 pub(crate) struct Asked {
     pub(crate) xid: i32,
     pub(crate) request: Rc<Request<'static>>,
+    pub(crate) at_us: u64,
+    /// The newest write that somebody knew of.
+    pub(crate) after: Zxid,
 }
 
 /// A write that was asked for.
@@ -48,6 +53,7 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn connect(
         &mut self,
+        at_us: u64,
         client: usize,
         server: usize,
         renews: Option<SessionId>,
@@ -56,6 +62,7 @@ impl Requests {
         self.connected += 1;
         let conn = Conn {
             serial: self.connected,
+            at_us,
             server,
             session: renews,
             credentials: user.map(User::id).into_iter().collect(),
@@ -75,15 +82,17 @@ impl Requests {
         }
     }
 
-    pub(crate) fn ask(&mut self, client: usize, xid: i32, request: &Request<'static>, after: Zxid) {
+    pub(crate) fn ask(&mut self, client: usize, asked: Asked) {
         let Some(conn) = self.conns.get_mut(&client) else { return };
-        let request = Rc::new(request.clone());
-        if let (true, Some(session)) = (is_write(&request), conn.session) {
-            let write =
-                Write { request: Rc::clone(&request), credentials: Rc::clone(&conn.credentials), after };
-            self.writes.insert((session, xid), write);
+        if let (true, Some(session)) = (is_write(&asked.request), conn.session) {
+            let write = Write {
+                request: Rc::clone(&asked.request),
+                credentials: Rc::clone(&conn.credentials),
+                after: asked.after,
+            };
+            self.writes.insert((session, asked.xid), write);
         }
-        conn.asked.push_back(Asked { xid, request });
+        conn.asked.push_back(asked);
     }
 
     /// The request that is answered, and whether it was its turn.
@@ -94,6 +103,11 @@ impl Requests {
         let first = asked.iter().position(|asked| *asked.request != Request::Ping).unwrap_or(at);
         let in_turn = at == first || *asked[at].request == Request::Ping;
         asked.remove(at).map(|asked| (asked, in_turn))
+    }
+
+    /// What is under way, with its client.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = (usize, &Asked)> {
+        self.conns.iter().flat_map(|(client, conn)| conn.asked.iter().map(|asked| (*client, asked)))
     }
 
     pub(crate) fn lost(&mut self, client: usize) -> Option<Conn> {

@@ -19,7 +19,7 @@ pub(crate) struct Story {
     model: Model,
     zxid: i64,
     xid: i32,
-    at_us: u64,
+    pub(crate) at_us: u64,
     asked: BTreeMap<(usize, i32), Request<'static>>,
     answers: BTreeMap<(usize, i32), (i64, Result<Response<'static>, ErrorCode>)>,
 }

@@ -68,9 +68,8 @@ impl<'c> Replay<'c> {
 
     /// Reads every log that may hold transactions behind the tree's.
     pub(super) fn run(mut self, disk: &mut dyn Disk, names: &Names) -> Result<Replayed, RecoveryError> {
-        let mut logs = needed_logs(disk, names, self.last)?;
-        self.drop_empty_newest(disk, &mut logs)?;
-        for log in &logs {
+        let begun = self.drop_empty_newest(disk, names)?;
+        for log in &needed_logs(disk, names, begun, self.last)? {
             self.read_log(disk, log)?;
         }
         self.digests.finish(&mut self.notices);
@@ -84,20 +83,28 @@ impl<'c> Replay<'c> {
         })
     }
 
-    /// A crash may leave logs that never got as far as their header (ZOOKEEPER-2332, ZOOKEEPER-1621).
-    fn drop_empty_newest(&mut self, disk: &mut dyn Disk, logs: &mut Vec<LogFile>) -> Result<(), DiskError> {
-        while let Some(log) = logs.last()
-            && check_start(disk, log)?
-        {
+    /// A crash may leave logs that never got as far as their header (ZOOKEEPER-2332, ZOOKEEPER-1621). They go before anything
+    /// is concluded from the names of logs: the next start does not have them. Returns the others.
+    fn drop_empty_newest<'n>(
+        &mut self,
+        disk: &mut dyn Disk,
+        names: &'n Names,
+    ) -> Result<&'n [(Zxid, FileName, u64)], DiskError> {
+        let mut begun = names.logs.as_slice();
+        while let Some((newest, older)) = begun.split_last() {
+            let log = log_file(disk, names, newest)?;
+            if !check_start(disk, &log)? {
+                break;
+            }
+            begun = older;
             self.notices.push(format!(
                 "Delete empty tail log file to recover from corruption file: {} ({} bytes)",
                 log.path, log.len
             ));
-            self.repairs.push(DiskOp::Remove { file: log.file.clone() });
+            self.repairs.push(DiskOp::Remove { file: log.file });
             self.repairs.push(DiskOp::Remove { file: names::index_file(log.first) });
-            logs.pop();
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn read_log(&mut self, disk: &mut dyn Disk, log: &LogFile) -> Result<(), RecoveryError> {
@@ -221,21 +228,30 @@ impl<'c> Replay<'c> {
 
 /// All logs from the first one that may reach beyond `last` (reference: storage-formats §2.2). A log that is followed by
 /// one named after the very next transaction cannot, and is left alone: damage in it harms nobody.
-fn needed_logs(disk: &mut dyn Disk, names: &Names, last: Zxid) -> Result<Vec<LogFile>, DiskError> {
+fn needed_logs(
+    disk: &mut dyn Disk,
+    names: &Names,
+    logs: &[(Zxid, FileName, u64)],
+    last: Zxid,
+) -> Result<Vec<LogFile>, DiskError> {
     let next = last.next();
-    let from = names.logs.partition_point(|(first, ..)| *first <= next).saturating_sub(1);
-    let mut out = Vec::new();
-    for (first, file, len) in &names.logs[from..] {
-        let index = match names.indexes.contains(first) {
-            true => Some(LogIndex::load(disk, *first)?),
-            false => None,
-        };
-        let synced = index.as_ref().and_then(LogIndex::last_zxid);
-        let may_be_truncated = synced.is_some_and(|zxid| names.may_be_truncated(zxid));
-        let (path, file) = (disk.path(file), file.clone());
-        out.push(LogFile { first: *first, path, file, len: *len, index, may_be_truncated });
-    }
-    Ok(out)
+    let from = logs.partition_point(|(first, ..)| *first <= next).saturating_sub(1);
+    logs[from..].iter().map(|log| log_file(disk, names, log)).collect()
+}
+
+fn log_file(
+    disk: &mut dyn Disk,
+    names: &Names,
+    (first, file, len): &(Zxid, FileName, u64),
+) -> Result<LogFile, DiskError> {
+    let index = match names.indexes.contains(first) {
+        true => Some(LogIndex::load(disk, *first)?),
+        false => None,
+    };
+    let synced = index.as_ref().and_then(LogIndex::last_zxid);
+    let may_be_truncated = synced.is_some_and(|zxid| names.may_be_truncated(zxid));
+    let (path, file) = (disk.path(file), file.clone());
+    Ok(LogFile { first: *first, path, file, len: *len, index, may_be_truncated })
 }
 
 /// The next number, or the first one of a later epoch.

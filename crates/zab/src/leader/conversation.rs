@@ -137,7 +137,8 @@ impl Leader {
             return;
         }
         link.enter(Stage::AwaitingActivation, ctx.now_us);
-        let Tally { since_us, txns, bytes, .. } = link.tally;
+        let Tally { how, since_us, txns, bytes } = link.tally;
+        ctx.out.events.extend(how.map(Event::Synchronised));
         ctx.out.note(format!(
             "Received NEWLEADER-ACK message from {}: {bytes} bytes of history, {txns} transactions among them, in {} ms",
             link.server,
@@ -196,7 +197,7 @@ impl Leader {
              lastProcessedZxid={processed} peerLastZxid={last}: {plan}"
         ));
         let how = plan.mode();
-        ctx.out.events.push(Event::Synchronising { server, how });
+        ctx.out.events.push(Event::Synchronising(how));
         link.tally = Tally { how: Some(how), since_us: ctx.now_us, txns: 0, bytes: 0 };
         match plan {
             SyncPlan::Snap => {
