@@ -9,7 +9,7 @@ use machine::leading::{
 };
 use machine::{kinds, txn};
 use wire::{PacketType, Zxid};
-use zab::{DiskAction, Epoch, Input, LogSlice, Read};
+use zab::{DiskAction, Epoch, Input, LogSlice, Read, ToLearner};
 
 #[test]
 fn zookeeper_2959_observers_count_for_nothing_whoever_they_say_they_are() {
@@ -246,4 +246,31 @@ fn commits_go_out_in_order_whatever_the_order_of_acknowledgements() {
     assert_eq!(delivered(&machine), [first, second], "a log has no holes: the later one says it for both");
     let sent = said(&mut machine, ONE);
     assert_eq!(sent[2..], ["COMMIT 0x200000001", "COMMIT 0x200000002"]);
+}
+
+/// Apache's learners match commits and answers to syncs with what they asked for in one line: an answer behind a later commit
+/// blocks that line for ever.
+#[test]
+fn a_sync_is_answered_between_the_commits_that_it_came_between() {
+    for kind in [PacketType::FollowerInfo, PacketType::ObserverInfo] {
+        let mut machine = established();
+        hello(&mut machine, FOUR, kind, 1);
+        ack_epoch(&mut machine, FOUR, z(1, 5), 1);
+        machine.disk();
+        ack(&mut machine, FOUR, z(2, 0));
+        machine.take_sent(FOUR);
+        write(&mut machine);
+        machine.step(Input::ToLearner { conn: FOUR, message: ToLearner::Sync });
+        let last = write(&mut machine);
+        machine.step(Input::ToLearner { conn: FOUR, message: ToLearner::Sync });
+        machine.disk();
+        // Both are committed at once.
+        ack(&mut machine, ONE, last);
+        let said = said(&mut machine, FOUR);
+        let told: Vec<&str> =
+            said.iter().map(String::as_str).filter(|said| !said.starts_with("PROPOSAL")).collect();
+        let word = if kind == PacketType::FollowerInfo { "COMMIT" } else { "INFORM" };
+        let [first, second] = [1, 2].map(|n| format!("{word} 0x20000000{n}"));
+        assert_eq!(told, [first.as_str(), "SYNC 0x0", second.as_str(), "SYNC 0x0"], "{kind:?}");
+    }
 }

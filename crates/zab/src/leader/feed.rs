@@ -54,7 +54,7 @@ impl Feed<'_> {
         }
         if link.stage == Stage::Live {
             self.send_commits(link, ctx);
-            self.answer_syncs(link, ctx);
+            self.answer_rest(link, ctx);
         }
         Ok(())
     }
@@ -90,14 +90,19 @@ impl Feed<'_> {
             link.tally.txns += 1;
             link.tally.bytes += txn.bytes.len() as u64;
         }
-        let packets = ctx.out.send(link.conn);
         if link.kind == LearnerKind::Observer && link.stage != Stage::History {
-            packets.packet(PacketType::Inform, txn.zxid, Some(&txn.bytes));
+            answer_before(link, txn.zxid, ctx);
+            ctx.out.send(link.conn).packet(PacketType::Inform, txn.zxid, Some(&txn.bytes));
             return Ok(());
         }
-        packets.packet(PacketType::Proposal, txn.zxid, Some(&txn.bytes));
         let commits_flow = matches!(link.stage, Stage::History | Stage::Live);
-        if committed && commits_flow && link.uncommitted.is_empty() {
+        let at_once = committed && commits_flow && link.uncommitted.is_empty();
+        if at_once {
+            answer_before(link, txn.zxid, ctx);
+        }
+        let packets = ctx.out.send(link.conn);
+        packets.packet(PacketType::Proposal, txn.zxid, Some(&txn.bytes));
+        if at_once {
             packets.packet(PacketType::Commit, txn.zxid, None);
         } else {
             link.uncommitted.push_back(txn.zxid);
@@ -110,21 +115,26 @@ impl Feed<'_> {
         let last = self.history.last_processed();
         while link.uncommitted.front().is_some_and(|zxid| *zxid <= last) {
             let zxid = link.uncommitted.pop_front().expect("it is there");
+            answer_before(link, zxid, ctx);
             ctx.out.send(link.conn).packet(PacketType::Commit, zxid, None);
         }
     }
 
-    /// A sync is answered behind the commits it waits for.
-    fn answer_syncs(&self, link: &mut Link, ctx: &mut Context<'_>) {
+    /// Syncs that nothing keeps waiting, when all there is has been sent.
+    fn answer_rest(&self, link: &mut Link, ctx: &mut Context<'_>) {
+        let last = self.history.last_processed();
         let all_sent = matches!(self.history.next(link.sent), Next::End | Next::Outstanding(_));
-        while let Some(zxid) = link.syncs.front()
-            && *zxid <= self.history.last_processed()
-            && (all_sent || *zxid <= link.sent)
-            && link.uncommitted.front().is_none_or(|uncommitted| uncommitted > zxid)
-        {
-            link.syncs.pop_front();
-            ctx.out.send(link.conn).packet(PacketType::Sync, Zxid::ZERO, None);
-        }
+        let told = if all_sent { last } else { last.min(link.sent) };
+        let before = link.uncommitted.front().map_or(told.next(), |first| told.next().min(*first));
+        answer_before(link, before, ctx);
+    }
+}
+
+/// Answers syncs that wait for less than what is committed next. A learner of Apache's matches commits and these answers with
+/// what it asked for in one line, so that each has to come between the commits it belongs between.
+fn answer_before(link: &mut Link, zxid: Zxid, ctx: &mut Context<'_>) {
+    while link.syncs.pop_front_if(|waits_for| *waits_for < zxid).is_some() {
+        ctx.out.send(link.conn).packet(PacketType::Sync, Zxid::ZERO, None);
     }
 }
 
