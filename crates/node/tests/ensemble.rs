@@ -243,6 +243,25 @@ fn writes_go_on_while_a_snapshot_is_installed() {
     cluster.assert_equal();
 }
 
+/// A sync comes right behind a write that is not even proposed yet: it is not answered before that write is committed.
+#[test]
+fn a_sync_waits_for_a_write_that_came_with_it() {
+    let mut cluster = Cluster::settled(3);
+    let leader = cluster.leader();
+    let [slow, other] = cluster.followers()[..] else { panic!("two followers") };
+    let (writer, reader) = (cluster.connect(slow), cluster.connect(slow));
+    cluster.kill(other);
+    cluster.settle();
+    assert_eq!(cluster.leader(), leader);
+    cluster.hold_disk = Some((slow, Lane::Log));
+    cluster.send(&writer, &create("/before", CreateMode::Persistent));
+    cluster.send(&reader, &Request::Sync { path: Some("/".into()) });
+    cluster.run();
+    assert_eq!(cluster.replies(&reader), [], "the write has no quorum");
+    cluster.release_disk();
+    assert_eq!((cluster.replies(&writer).len(), cluster.replies(&reader).len()), (1, 1));
+}
+
 /// The role ends while one batch is with the disk and another one waits: the batch's end is all that happens then.
 #[test]
 fn a_slow_disk_does_not_keep_a_server_from_the_next_election() {

@@ -37,6 +37,8 @@ impl Node {
         };
         let Some(op) = OpCode::from_code(request.op) else { return };
         if op == OpCode::Sync {
+            // What was asked for before comes before.
+            self.propose_prepared();
             return self.step_peer(zab::Input::ToLearner { conn, message: ToLearner::Sync });
         }
         if op == OpCode::CreateSession {

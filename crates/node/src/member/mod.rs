@@ -248,17 +248,22 @@ impl Node {
         }
     }
 
+    /// Proposes what has been prepared.
+    fn propose_prepared(&mut self) {
+        for txn in self.pipeline.take_proposals() {
+            let metrics = &mut self.stats.metrics;
+            self.member.as_mut().expect("only a member gets here").course.proposed(&txn, metrics);
+            self.step_peer(zab::Input::Propose(txn));
+        }
+    }
+
     /// Proposes what has been prepared, and carries out everything the peer wants, until it wants nothing more.
     pub(crate) fn carry_out(&mut self, out: &mut Outputs) {
         if self.member.is_none() {
             return;
         }
         loop {
-            for txn in self.pipeline.take_proposals() {
-                let metrics = &mut self.stats.metrics;
-                self.member.as_mut().expect("only a member gets here").course.proposed(&txn, metrics);
-                self.step_peer(zab::Input::Propose(txn));
-            }
+            self.propose_prepared();
             let wants = &mut self.member().wants;
             let (events, plans) = (std::mem::take(&mut wants.events), std::mem::take(&mut wants.disk));
             let (reads, notes) = (std::mem::take(&mut wants.reads), std::mem::take(&mut wants.notes));
