@@ -117,14 +117,18 @@ impl Journal {
     }
 
     fn deliver(&mut self, out: &mut Outputs) {
-        while self.durable_entries > 0 && self.entries[0].txn.zxid <= self.committed {
+        loop {
+            let next = self.entries.front().map(|entry| entry.txn.zxid);
+            // A client's next write may wait for its sync: each takes its place in the order of the leader's words.
+            while self.syncs.pop_front_if(|upto| next.is_none_or(|next| next > *upto)).is_some() {
+                out.events.push(Event::Synced);
+            }
+            if self.durable_entries == 0 || next.is_none_or(|next| next > self.committed) {
+                return;
+            }
             let Entry { txn, activate } = self.entries.pop_front().expect("it is there");
             self.durable_entries -= 1;
             out.events.push(Event::Deliver { txn, activate });
-        }
-        let next = self.entries.front().map(|entry| entry.txn.zxid);
-        while self.syncs.pop_front_if(|upto| next.is_none_or(|next| next > *upto)).is_some() {
-            out.events.push(Event::Synced);
         }
     }
 }
@@ -156,5 +160,29 @@ mod tests {
         out.events.clear();
         journal.synced(&mut out);
         assert_eq!(out.events, [Event::Synced], "nothing is left to wait for");
+    }
+
+    /// A client asks for a sync and then for a write, and the learner's disk is slower than the leader's answers to both:
+    /// the write was delivered first, and the node found the sync in its way.
+    #[test]
+    fn a_sync_comes_before_what_was_committed_behind_it() {
+        let (mut disk, mut out) = (DiskQueue::default(), Outputs::default());
+        let empty = crate::DiskState {
+            last_zxid: Zxid(0x1_0000_0000),
+            accepted_epoch: crate::Epoch(1),
+            current_epoch: crate::Epoch(1),
+            recent: Vec::new(),
+        };
+        let mut journal = Journal::new(Durable::recovered(&empty));
+        let txn = |counter| Txn { zxid: Zxid::from_parts(1, counter), bytes: vec![].into() };
+        (1..=2).for_each(|counter| journal.append(txn(counter), &mut disk, &mut out));
+        let tickets: Vec<_> = out.disk.iter().map(|plan| plan.ticket).collect();
+        journal.commit(Zxid::from_parts(1, 1), None, &mut out);
+        journal.synced(&mut out);
+        journal.commit(Zxid::from_parts(1, 2), None, &mut out);
+        tickets.into_iter().for_each(|ticket| disk.completed(ticket));
+        journal.progress(&disk, &mut out);
+        let deliver = |counter| Event::Deliver { txn: txn(counter), activate: None };
+        assert_eq!(out.events, [deliver(1), Event::Synced, deliver(2)]);
     }
 }
