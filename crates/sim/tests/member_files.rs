@@ -190,3 +190,53 @@ fn history_is_read_from_anywhere_in_any_pieces() {
     let slice = read_history(&mut disk, &setup.store, Zxid(-5), last, 1).expect("a disk without faults");
     assert_eq!(slice.at_or_before, None, "the logs do not reach back so far");
 }
+
+/// A server whose log ends with what nobody ever committed gets a snapshot of a later epoch, and goes on logging: what it
+/// has before the snapshot must not be told to anybody as what leads to what comes behind it.
+#[test]
+fn zookeeper_2846_history_is_not_read_across_a_snapshot_that_the_logs_do_not_contain() {
+    let z = Zxid::from_parts;
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    let log = |disk: &mut SimDisk, zxids: &[Zxid]| {
+        let mut bytes = store::log_header().to_vec();
+        for zxid in zxids {
+            store::encode_record(&mut bytes, &error_txn(*zxid));
+        }
+        disk.put(&store::names::log_file(zxids[0]), &bytes);
+    };
+    log(&mut disk, &[z(1, 1), z(1, 2), z(2, 1)]);
+    log(&mut disk, &[z(4, 1), z(4, 2)]);
+    let read = |disk: &mut SimDisk, after| {
+        let slice = read_history(disk, &StoreConfig::default(), after, z(4, 2), usize::MAX).expect("a disk");
+        (slice.at_or_before, slice.txns.iter().map(|(zxid, _)| *zxid).collect::<Vec<_>>())
+    };
+    disk.put(&store::names::snapshot_file(z(1, 2), store::Compression::None), b"its own");
+    assert_eq!(read(&mut disk, z(1, 1)), (Some(z(1, 1)), vec![z(1, 2), z(2, 1), z(4, 1), z(4, 2)]));
+    for installed in [z(3, 0), z(3, 7)] {
+        let file = store::names::snapshot_file(installed, store::Compression::None);
+        disk.put(&file, b"from a leader");
+        assert_eq!(read(&mut disk, z(1, 2)), (Some(z(1, 2)), vec![z(2, 1)]));
+        assert_eq!(read(&mut disk, z(2, 1)), (Some(z(2, 1)), vec![]));
+        assert_eq!(read(&mut disk, installed), (Some(installed), vec![z(4, 1), z(4, 2)]));
+        assert_eq!(
+            read(&mut disk, z(3, 9)),
+            (None, vec![z(4, 1), z(4, 2)]),
+            "never a place to be cut back to"
+        );
+        assert_eq!(read(&mut disk, z(4, 1)), (Some(z(4, 1)), vec![z(4, 2)]));
+        disk.lose(&file);
+    }
+}
+
+/// The smallest transaction: an error.
+fn error_txn(zxid: Zxid) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = wire::Writer::new(&mut bytes);
+    writer.long(1);
+    writer.int(1);
+    writer.long(zxid.0);
+    writer.long(1);
+    writer.int(-1);
+    writer.int(-101);
+    bytes
+}

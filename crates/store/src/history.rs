@@ -6,7 +6,8 @@ use wire::Zxid;
 /// A piece of the logs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HistorySlice {
-    /// The last transaction at or before the zxid asked for; `None` if the logs do not reach back so far.
+    /// The last transaction at or before the zxid asked for; `None` if the logs do not reach back so far, or do not go on
+    /// from there.
     pub at_or_before: Option<Zxid>,
     /// The first ones behind it, in order, as zxid and payload; none behind the last one that may be told.
     pub txns: Vec<(Zxid, Vec<u8>)>,
@@ -14,6 +15,10 @@ pub struct HistorySlice {
 
 /// Reads about `max_bytes` of what follows `after`, and nothing behind `upto`: the caller knows how far the logs are
 /// durable. The log may be written to meanwhile.
+///
+/// Logs from before a snapshot that came from another server end anywhere, even with what nobody ever committed, and
+/// those behind it begin with a new epoch, so that their numbers alone show no hole (ZOOKEEPER-2099, 2846). Such a
+/// snapshot is one whose last transaction is in no log: nothing is read across it.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -27,8 +32,11 @@ pub fn read_history(
     let mut logs: Vec<Zxid> =
         disk.list(Dir::Log)?.iter().filter_map(|(name, _)| names::log_zxid(name)).collect();
     logs.sort();
+    let mut snapshots: Vec<Zxid> =
+        disk.list(Dir::Snap)?.iter().filter_map(|(name, _)| names::snapshot_zxid(name)).collect();
+    snapshots.sort();
     let mut slice = HistorySlice::default();
-    let mut bytes = 0;
+    let (mut bytes, mut last) = (0, after);
     let from = logs.partition_point(|first| *first <= after).saturating_sub(1);
     for log in &logs[from..] {
         let start = start_of(disk, *log, after)?;
@@ -46,15 +54,30 @@ pub fn read_history(
         while let Some(record) = reader.next_record()? {
             match record.zxid {
                 Some(zxid) if zxid <= after => slice.at_or_before = slice.at_or_before.max(Some(zxid)),
-                Some(zxid) if zxid <= upto && bytes < max_bytes => {
+                Some(zxid) if zxid <= upto && bytes < max_bytes && !is_between(&snapshots, last, zxid) => {
                     bytes += record.payload.len();
                     slice.txns.push((zxid, record.payload.to_vec()));
+                    last = zxid;
                 }
-                _ => return Ok(slice),
+                _ => return Ok(based(slice, &snapshots, after)),
             }
         }
     }
-    Ok(slice)
+    Ok(based(slice, &snapshots, after))
+}
+
+/// Is one of the snapshots between two transactions that stand side by side in the logs?
+fn is_between(snapshots: &[Zxid], last: Zxid, next: Zxid) -> bool {
+    snapshots.get(snapshots.partition_point(|zxid| *zxid <= last)).is_some_and(|zxid| *zxid < next)
+}
+
+/// What the logs have before a snapshot that they do not contain does not lead to what comes behind it; the snapshot does.
+fn based(mut slice: HistorySlice, snapshots: &[Zxid], after: Zxid) -> HistorySlice {
+    let base = snapshots[..snapshots.partition_point(|zxid| *zxid <= after)].last().copied();
+    if base > slice.at_or_before && base > Some(Zxid::ZERO) {
+        slice.at_or_before = base.filter(|base| *base == after);
+    }
+    slice
 }
 
 /// Where reading may begin so that nothing behind `after` is missed, and the last zxid before that place: the index saves
