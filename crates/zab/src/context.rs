@@ -3,7 +3,8 @@
 use crate::io::{Dial, DialId, Outputs, Port};
 use crate::promise::{DiskQueue, Durable};
 use crate::settings::Settings;
-use crate::{Address, DiskState, Epoch, Standing, Txn};
+use crate::{Address, DiskState, Epoch, ServerId, Standing, Txn};
+use std::collections::BTreeSet;
 use wire::Zxid;
 
 pub(crate) struct Context<'a> {
@@ -55,18 +56,27 @@ pub(crate) struct Start {
     pub(crate) accepted: Epoch,
     pub(crate) current: Epoch,
     pub(crate) recent: Vec<Txn>,
-    /// The one thing a role leaves to the next: an epoch that some voter has accepted, so that a new one goes above it.
+    pub(crate) legacy: Legacy,
+}
+
+/// What a leader leaves to the next one on this server. Nothing is promised by it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Legacy {
+    /// An epoch that some voter has accepted, so that a new one goes above it.
     pub(crate) epoch_floor: Epoch,
+    /// Learners for whom the log turned out to have a hole: a quorum that needs one of them may come together only in an
+    /// epoch that begins with a snapshot for it.
+    pub(crate) snapshot_only: BTreeSet<ServerId>,
 }
 
 impl Start {
-    pub(crate) fn new(disk: DiskState, epoch_floor: Epoch) -> Start {
+    pub(crate) fn new(disk: DiskState, legacy: Legacy) -> Start {
         Start {
             last: Durable::recovered(&disk),
             accepted: disk.accepted_epoch,
             current: disk.current_epoch,
             recent: disk.recent,
-            epoch_floor,
+            legacy,
         }
     }
 

@@ -1,6 +1,6 @@
 //! One server of an ensemble, as a machine: it looks for a leader, leads or learns, and looks again.
 
-use crate::context::{Context, Dials, Leave, Start};
+use crate::context::{Context, Dials, Leave, Legacy, Start};
 use crate::election::{Election, Elections};
 use crate::io::{ConnId, DiskState, Event, Input, Outputs, Port, RoleChange};
 use crate::leader::{Leader, LearnerView};
@@ -21,7 +21,7 @@ pub struct Peer {
     dials: Dials,
     election: Election,
     mesh: Mesh,
-    epoch_floor: Epoch,
+    legacy: Legacy,
     role: Role,
 }
 
@@ -63,7 +63,7 @@ impl Peer {
             dials: Dials::default(),
             election: Election::new(settings.me(), quorums, text, observer),
             mesh: Mesh::default(),
-            epoch_floor: Epoch::default(),
+            legacy: Legacy::default(),
             role: Role::Between,
             settings,
         };
@@ -316,7 +316,7 @@ impl Peer {
             return;
         }
         out.state(PeerState::LOOKING);
-        let start = Start::new(disk, self.epoch_floor);
+        let start = Start::new(disk, self.legacy.clone());
         let standing = start.standing();
         self.role = Role::Looking(start);
         self.elect(out, |election, now_us, todo| election.look(now_us, standing, todo));
@@ -355,7 +355,7 @@ impl Peer {
         let mut ctx = context!(self, out);
         match std::mem::replace(&mut self.role, Role::Between) {
             Role::Leading(leader) => {
-                self.epoch_floor = leader.epoch_floor();
+                self.legacy = leader.legacy().clone();
                 leader.leave(&mut ctx);
             }
             Role::Learning(learner) => learner.leave(&mut ctx),

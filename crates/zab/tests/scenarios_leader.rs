@@ -172,6 +172,17 @@ fn zookeeper_2099_a_hole_in_the_log_is_never_sent_and_the_next_time_costs_a_snap
     assert_eq!(machine.reads.pop_back(), Some(Read::Snapshot { conn: TWO }));
 }
 
+/// A snapshot of an epoch in which nothing had happened yet is all that the leader has behind its log.
+#[test]
+fn a_log_that_ends_before_the_history_does_costs_a_snapshot_at_once() {
+    let mut machine = established();
+    join(&mut machine, TWO, z(1, 1));
+    assert!(matches!(machine.reads.pop_back(), Some(Read::Log { conn: TWO, first: true, .. })));
+    machine.step(Input::Log { conn: TWO, slice: LogSlice { at_or_before: Some(z(1, 1)), txns: vec![] } });
+    assert_eq!(machine.reads.pop_back(), Some(Read::Snapshot { conn: TWO }));
+    assert!(!machine.hung_up.contains(&TWO));
+}
+
 #[test]
 fn zookeeper_4352_an_empty_server_gets_the_base_too() {
     let mut machine = established();

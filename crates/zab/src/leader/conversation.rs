@@ -106,7 +106,7 @@ impl Leader {
     fn check_accepted(&mut self, server: ServerId, accepted: Epoch) -> Result<(), Leave> {
         match self.fixed_epoch() {
             Some(epoch) if accepted > epoch && accepted.0 - epoch.0 <= EPOCH_LEAP_MAX => {
-                self.epoch_floor = accepted;
+                self.legacy.epoch_floor = accepted;
                 Err(Leave(format!("server {server} has accepted epoch {accepted}, later than {epoch}")))
             }
             _ => Ok(()),
@@ -179,7 +179,8 @@ impl Leader {
             last_processed: self.history.last_processed(),
             committed: &committed,
             logged,
-            force_snapshot: ctx.settings.config.force_snapshot || self.snapshot_only.contains(&link.server),
+            force_snapshot: ctx.settings.config.force_snapshot
+                || self.legacy.snapshot_only.contains(&link.server),
         };
         if !asked && last >= Zxid::ZERO && needs_log(last, &view) {
             link.enter(Stage::AskingLog { last }, ctx.now_us);
@@ -201,7 +202,7 @@ impl Leader {
         link.tally = Tally { how: Some(how), since_us: ctx.now_us, txns: 0, bytes: 0 };
         match plan {
             SyncPlan::Snap => {
-                self.snapshot_only.remove(&link.server);
+                self.legacy.snapshot_only.remove(&link.server);
                 link.enter(Stage::Snapshot { zxid: None }, ctx.now_us);
             }
             SyncPlan::Diff { upto, after } => {

@@ -14,7 +14,7 @@ pub(crate) use broadcast::Broadcast;
 pub(crate) use discovery::Discovery;
 pub(crate) use synchronisation::Synchronisation;
 
-use crate::context::{Context, Leave, Refusal, Start};
+use crate::context::{Context, Leave, Legacy, Refusal, Start};
 use crate::history::History;
 use crate::io::{ConnId, Event, LogSlice, Read, RoleChange, ToLearner};
 use crate::packets::{self, FromLearner, PacketWriter};
@@ -50,10 +50,7 @@ pub(crate) struct Leader {
     phase: Phase,
     links: BTreeMap<ConnId, Link>,
     history: History,
-    /// Learners for whom the log turned out to have a hole.
-    snapshot_only: BTreeSet<ServerId>,
-    /// The next epoch must be above this one.
-    epoch_floor: Epoch,
+    legacy: Legacy,
 }
 
 #[derive(Debug)]
@@ -67,15 +64,14 @@ enum Phase {
 
 impl Leader {
     pub(crate) fn new(start: Start, ctx: &mut Context<'_>) -> Result<Leader, Leave> {
-        let Start { last, accepted, current, recent, epoch_floor } = start;
+        let Start { last, accepted, current, recent, legacy } = start;
         ctx.out.quorum_port = Some(true);
-        let discovery = Discovery::new(accepted.max(epoch_floor), current, last, ctx)?;
+        let discovery = Discovery::new(accepted.max(legacy.epoch_floor), current, last, ctx)?;
         Ok(Leader {
             phase: Phase::Discovery(discovery),
             links: BTreeMap::new(),
             history: History::new(recent, last.get(), ctx.settings.config.window),
-            snapshot_only: BTreeSet::new(),
-            epoch_floor,
+            legacy,
         })
     }
 
@@ -243,9 +239,10 @@ impl Leader {
         let Some(link) = self.links.get_mut(&conn) else { return };
         link.reading = false;
         if let Stage::AskingLog { last } = link.stage {
-            let view = slice
-                .at_or_before
-                .map(|at_or_before| LogView { at_or_before, next: slice.txns.first().map(|txn| txn.zxid) });
+            // A log that ends before what is in memory begins has a hole there, in front of a snapshot.
+            let next = slice.txns.first().map(|txn| txn.zxid);
+            let view =
+                slice.at_or_before.and_then(|at_or_before| Some(LogView { at_or_before, next: Some(next?) }));
             return self.synchronise(conn, last, view, true, ctx);
         }
         let Some(epoch) = epoch.filter(|_| link.stage.is_fed()) else { return };
@@ -299,9 +296,9 @@ impl Leader {
         }
     }
 
-    /// What the next leader here has to know of epochs.
-    pub(crate) fn epoch_floor(&self) -> Epoch {
-        self.epoch_floor
+    /// What the next leader here has to know.
+    pub(crate) fn legacy(&self) -> &Legacy {
+        &self.legacy
     }
 
     fn tell_epoch(&mut self, ctx: &mut Context<'_>) {
@@ -392,7 +389,7 @@ impl Leader {
 
     fn check_fed(&mut self, conn: ConnId, fed: Result<(), Hole>, ctx: &mut Context<'_>) {
         if let Err(Hole(why)) = fed {
-            self.snapshot_only.extend(self.links.get(&conn).map(|link| link.server));
+            self.legacy.snapshot_only.extend(self.links.get(&conn).map(|link| link.server));
             self.refuse(conn, why, ctx);
         }
     }
