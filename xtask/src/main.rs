@@ -12,6 +12,7 @@ mod garbage;
 mod interop;
 mod mixed;
 mod roles;
+mod sim;
 mod storage;
 mod sweep;
 mod words;
@@ -53,6 +54,8 @@ enum Command {
     Mixed(mixed::Mixed),
     /// Play with local sessions and read-only mode at three servers of ours and at three of Apache's, and compare every byte.
     Roles(roles::Roles),
+    /// Simulate whole ensembles under faults, one from each seed, and check everything.
+    Sim(sim::Sim),
     /// Stop a simulated server at every disk operation, for many seeds; everything acknowledged must be there afterwards.
     Sweep(sweep::Sweep),
     /// Run the fuzzer against every decoder.
@@ -88,6 +91,7 @@ fn run(command: Command) -> Result<()> {
         Command::Storage(command) => storage::run(command),
         Command::Roles(command) => roles::run(command),
         Command::Mixed(arguments) => mixed::run(arguments),
+        Command::Sim(command) => sim::run(command),
         Command::Sweep(command) => sweep::run(command),
         Command::Fuzz(command) => fuzz::run(command),
         Command::Garbage(command) => garbage::run(command),

@@ -9,6 +9,7 @@
 //! * [`StoreMachine`]: the store alone at work.
 //! * [`World`]: machines ([`Machine`]: a node and its disk), clients ([`Client`]) and one queue of events.
 //! * [`clients`]: clients of an ensemble, as machines; [`checks`]: what they may see, judged.
+//! * [`ensemble`]: servers that replicate, on one clock, under faults drawn from a seed, with everything checked.
 //! * [`sweep`]: stop everywhere, start again, judge.
 //! * [`Rng`]: chance, frozen.
 
@@ -16,6 +17,7 @@ pub mod checks;
 mod client;
 pub mod clients;
 mod disk;
+pub mod ensemble;
 mod history;
 mod judge;
 mod machine;
@@ -29,7 +31,7 @@ pub use client::{Asked, Client, Heard, Session, is_write};
 pub use disk::{Fault, Lie, SimDisk, Survival};
 pub use history::{History, picture};
 pub use judge::Judge;
-pub use machine::{Machine, MachineSetup};
+pub use machine::{Machine, MachineSetup, MemberSetup};
 pub use rng::Rng;
 pub use store_machine::{Seen, StoreMachine, StoreSetup};
 pub use workload::Workload;

@@ -1,10 +1,14 @@
 //! One server: a node, its disk, and the lanes between them; what the shell is in production.
 
 use crate::SimDisk;
-use node::{Halt, Input, Node, NodeConfig, Now, Outputs};
+use node::{Halt, HistoryQuery, Input, Membership, Node, NodeConfig, Now, Outputs, Recover, RecoverFailure};
 use std::collections::{BTreeMap, VecDeque};
-use store::{Disk, DiskBatch, DiskError, DiskOp, Lane, RecoveryError, Ticket, purge_plan, recover};
+use store::{
+    Disk, DiskBatch, DiskError, DiskOp, HistorySlice, Lane, Recovered, RecoveryError, Ticket, TruncateError,
+    purge_plan, recover,
+};
 use tree::TreeConfig;
+use zab::PeerConfig;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -13,6 +17,17 @@ pub struct MachineSetup {
     pub node: NodeConfig,
     /// Of the tree.
     pub tree: TreeConfig,
+}
+
+/// What makes a server a member of an ensemble.
+#[derive(Clone, Debug)]
+pub struct MemberSetup {
+    /// The ensemble and its limits.
+    pub peer: PeerConfig,
+    /// `snapshotSizeFactor`.
+    pub snapshot_size_factor: f64,
+    /// `leaderServes`.
+    pub leader_serves: bool,
 }
 
 /// A server and its disk.
@@ -74,6 +89,53 @@ impl Machine {
             BTreeMap::from([(Lane::Log, LaneQueue::default()), (Lane::Snapshot, LaneQueue::default())]);
         self.node = Some(Node::new(self.setup.node.clone(), recovered, seed, now, &mut self.out));
         Ok(())
+    }
+
+    /// Starts a process that joins an ensemble with what the disk has.
+    ///
+    /// # Errors
+    /// When the files are refused; the text is for the operator.
+    pub fn join(&mut self, now: Now, seed: u64, member: &MemberSetup) -> Result<(), String> {
+        let recovered = recover(&mut self.disk, &self.setup.node.store, self.setup.tree.clone())
+            .map_err(|error| error.to_string())?;
+        self.notes.extend(recovered.notices.iter().cloned());
+        let (epochs, repairs) =
+            store::load_epochs(&mut self.disk, recovered.last_zxid()).map_err(|error| error.to_string())?;
+        repairs.iter().try_for_each(|op| self.disk.execute(op)).map_err(|error| error.to_string())?;
+        let MemberSetup { peer, snapshot_size_factor, leader_serves } = member.clone();
+        let membership = Membership { peer, epochs, snapshot_size_factor, leader_serves };
+        (self.halt, self.failed_lane) = (None, None);
+        self.out = Outputs::default();
+        self.lanes =
+            BTreeMap::from([(Lane::Log, LaneQueue::default()), (Lane::Snapshot, LaneQueue::default())]);
+        let node = Node::join(self.setup.node.clone(), membership, recovered, seed, now, &mut self.out);
+        self.node = Some(node);
+        Ok(())
+    }
+
+    /// Gives up the end of the history and reads the rest again, as the server's log lane does.
+    ///
+    /// # Errors
+    /// What the node is to be told.
+    pub fn recover(&mut self, Recover { truncate_to }: Recover) -> Result<Box<Recovered>, RecoverFailure> {
+        let config = &self.setup.node.store;
+        store::truncate(&mut self.disk, config, truncate_to).map_err(|error| match error {
+            TruncateError::NoOlderSnapshot { .. } => RecoverFailure::Refused(error.to_string()),
+            TruncateError::Disk(_) => RecoverFailure::Failed(error.to_string()),
+        })?;
+        let recovered = recover(&mut self.disk, config, self.setup.tree.clone());
+        recovered.map(Box::new).map_err(|error| RecoverFailure::Failed(error.to_string()))
+    }
+
+    /// Reads a piece of the logs, as the server's reader does.
+    pub fn read_history(&mut self, query: HistoryQuery) -> Option<HistorySlice> {
+        let HistoryQuery { after, upto, max_bytes, worth_bytes, learner: _ } = query;
+        if let Some(limit) = worth_bytes
+            && !store::history_bytes(&mut self.disk, after).is_ok_and(|bytes| bytes <= limit)
+        {
+            return None;
+        }
+        store::read_history(&mut self.disk, &self.setup.node.store, after, upto, max_bytes).ok()
     }
 
     /// The process is gone, and what it had asked the disk for is not done.

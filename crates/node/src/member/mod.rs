@@ -193,7 +193,7 @@ impl Node {
     }
 
     /// What the server is, as `srvr` says it.
-    pub(crate) fn mode(&self) -> &'static str {
+    pub fn mode(&self) -> &'static str {
         match self.member.as_ref().map(|member| &member.role) {
             None => "standalone",
             Some(Role::Looking) => "looking",

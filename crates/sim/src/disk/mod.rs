@@ -127,6 +127,22 @@ impl SimDisk {
         Some(&self.files[inode].cached)
     }
 
+    /// A file's bytes that no power cut can take away, if its name is as safe.
+    pub fn durable_bytes(&self, file: &FileName) -> Option<&[u8]> {
+        let inode = *self.directories[&self.place(file.dir)].durable.get(&file.name)?;
+        Some(&self.files[inode].durable)
+    }
+
+    /// The names in a directory that no power cut can take away.
+    pub fn durable_names(&self, dir: Dir) -> impl Iterator<Item = &str> {
+        self.directories[&self.place(dir)].durable.keys().map(String::as_str)
+    }
+
+    /// Has a [`Fault::Stop`] happened?
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// All files of logs and snapshots, as a reader sees them.
     pub fn files(&self) -> Vec<FileName> {
         let dirs: &[Dir] = if self.separate { &[Dir::Log, Dir::Snap] } else { &[Dir::Log] };
@@ -165,6 +181,11 @@ impl SimDisk {
     /// Something will go wrong at the operation with this number, counted from 0 over the disk's life.
     pub fn plan_fault(&mut self, at: u64, fault: Fault) {
         self.planned = Some((at, fault));
+    }
+
+    /// Whatever was planned will not happen.
+    pub fn forget_fault(&mut self) {
+        (self.planned, self.planned_read) = (None, None);
     }
 
     /// The read with this number, counted from 0 over the disk's life, will fail.
