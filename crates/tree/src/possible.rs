@@ -4,8 +4,8 @@ use crate::tree::{CONTAINER_OWNER, TTL_MAX, Tree};
 use wire::{SessionId, Txn, TxnHeader};
 
 impl Tree {
-    /// Why the transaction cannot be genuine: it would make a node that no snapshot can hold. Apache's server stops while
-    /// applying the first kind; whoever reads a log takes it for damage.
+    /// Why the transaction cannot be genuine: it would make a node that no snapshot can hold. Whoever reads a log takes it
+    /// for damage.
     pub fn impossible(&self, header: &TxnHeader, txn: &Txn<'_>) -> Option<&'static str> {
         match txn {
             Txn::CreateTtl { ttl_ms, .. } if !(1..=TTL_MAX).contains(ttl_ms) => {

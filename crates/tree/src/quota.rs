@@ -2,7 +2,7 @@
 //!
 //! The tree itself is the trie of limits: the quota of `/a/b` is the node `/zookeeper/quota/a/b` with the children
 //! `zookeeper_limits` and `zookeeper_stats`. Only the deepest quota above a path counts. A limits node directly below
-//! `/zookeeper/quota`, which stops Apache's server, is no quota here; neither is a text nobody can read a limit.
+//! `/zookeeper/quota` is no quota, and a text nobody can read is no limit.
 
 use crate::nodes::{NodeId, ROOT};
 use crate::tree::{QUOTA, Tree};

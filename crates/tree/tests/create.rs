@@ -48,7 +48,6 @@ fn the_time_to_live_has_bounds() {
     assert_eq!(world.node("/b").kind(), NodeKind::Ttl);
 }
 
-/// Apache's server stops on the first of these.
 #[test]
 fn create_ttl_without_ttl_flags_is_refused() {
     let mut world = World::with_extended_types();

@@ -130,7 +130,6 @@ fn a_multi_may_overshoot() {
     assert_eq!(world.write(create("/a/3", "")), error(QuotaExceeded));
 }
 
-/// Apache's server stops on the first, and answers -5 to everything on the second.
 #[test]
 fn nonsense_in_quota_nodes_hurts_nobody() {
     let mut world = with_quota("countHardLimit=many,byteHardLimit=9", true);
