@@ -62,13 +62,8 @@ const ONE_EXCUSES: &[Excuse] = &[
 ];
 
 /// What fails with several servers, by name.
-const ENSEMBLE_EXCUSES: &[Excuse] = &[
-    Excuse {
-        test: "test_connection::TestReadOnlyMode::test_read_only",
-        reason: "read-only mode is not there yet",
-    },
-    Excuse { test: "test_client::TestReconfig::*", reason: "reconfiguration is not there yet" },
-];
+const ENSEMBLE_EXCUSES: &[Excuse] =
+    &[Excuse { test: "test_client::TestReconfig::*", reason: "reconfiguration is not there yet" }];
 
 /// Some tests give three threads 200 ms: on a busy machine that is not enough. As many failures get a second chance, alone.
 const SECOND_CHANCES_MAX: usize = 5;
