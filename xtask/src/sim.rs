@@ -1,5 +1,6 @@
 //! `cargo xtask sim`: whole ensembles under faults, one from each seed.
 
+use ::sim::checks::Counts;
 use ::sim::ensemble::{Outcome, Run, Setup};
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -43,6 +44,7 @@ struct Total {
     committed: usize,
     epochs: usize,
     answers: u64,
+    seen: Counts,
     failed: Vec<u64>,
     told: Option<Instant>,
 }
@@ -99,6 +101,7 @@ impl Total {
         self.committed += outcome.committed;
         self.epochs += outcome.epochs;
         self.answers += outcome.answers;
+        self.seen = self.seen.plus(outcome.seen);
         if outcome.violation.is_some() {
             let seed = outcome.setup.seed;
             println!("{outcome}\nsee it again: cargo xtask sim --seed {seed} --verbose");
@@ -114,8 +117,8 @@ impl Total {
         let took = started.elapsed().as_secs_f64();
         let simulated = self.simulated_us as f64 / 1e6;
         println!(
-            "{} seeds, {} events, {simulated:.0} s simulated in {took:.0} s, {} committed, {} epochs, {} answers",
-            self.seeds, self.events, self.committed, self.epochs, self.answers
+            "{} seeds, {} events, {simulated:.0} s simulated in {took:.0} s, {} committed, {} epochs, {} answers\njudged: {}",
+            self.seeds, self.events, self.committed, self.epochs, self.answers, self.seen
         );
     }
 }

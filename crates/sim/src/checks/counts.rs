@@ -1,5 +1,7 @@
 //! How much was judged.
 
+use std::fmt;
+
 /// How much was judged, to see that a run was worth it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs, reason = "the names say it all")]
@@ -37,5 +39,17 @@ impl Counts {
             expiries: self.expiries + other.expiries,
             unknown: self.unknown + other.unknown,
         }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { writes, failed_writes, reads, events, missed_events, sessions, expiries, .. } = self;
+        let (renewals, unknown) = (self.renewals, self.unknown);
+        write!(
+            f,
+            "{writes} writes, {failed_writes} of them errors, {unknown} without an answer; {reads} reads; {events} events, \
+             {missed_events} of them late; {sessions} sessions, {renewals} renewals, {expiries} expiries"
+        )
     }
 }

@@ -19,20 +19,36 @@ pub(crate) struct FifoOrder {
 /// A session's writes.
 #[derive(Debug, Default)]
 struct Line {
-    /// By xid, which rises: the connection's serial number, and whether it has taken effect.
-    writes: BTreeMap<i32, (u64, bool)>,
+    /// By xid, which rises: the connection's serial number, and what has become of it.
+    writes: BTreeMap<i32, (u64, Fate)>,
     /// The newest that has taken effect.
     last: Option<(i32, Zxid)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// Nothing yet, or nothing ever: refused for a session that lives elsewhere.
+    None,
+    /// An error. Some are found before anybody asks where the session lives, and they do no harm.
+    Failed,
+    Happened,
 }
 
 impl FifoOrder {
     /// A write is asked for on the connection with this serial number.
     pub(crate) fn asked(&mut self, (session, xid): Name, conn: u64) {
-        self.sessions.entry(session).or_default().writes.insert(xid, (conn, false));
+        self.sessions.entry(session).or_default().writes.insert(xid, (conn, Fate::None));
     }
 
-    /// A write has taken effect, be it with an error.
-    pub(crate) fn committed(&mut self, (session, xid): Name, zxid: Zxid) -> Result<(), Violation> {
+    /// A write is a transaction that changes nothing.
+    pub(crate) fn failed(&mut self, (session, xid): Name) {
+        if let Some(write) = self.sessions.entry(session).or_default().writes.get_mut(&xid) {
+            write.1 = Fate::Failed;
+        }
+    }
+
+    /// A write has taken effect.
+    pub(crate) fn happened(&mut self, (session, xid): Name, zxid: Zxid) -> Result<(), Violation> {
         let line = self.sessions.entry(session).or_default();
         if let Some((before, at)) = line.last
             && before > xid
@@ -43,10 +59,10 @@ impl FifoOrder {
         }
         line.last = Some((xid, zxid));
         let Some(write) = line.writes.get_mut(&xid) else { return Ok(()) };
-        write.1 = true;
+        write.1 = Fate::Happened;
         let conn = write.0;
-        let skipped = line.writes.range(..xid).rev().take_while(|(_, (of, _))| *of == conn);
-        match skipped.into_iter().find(|(_, (_, effect))| !effect) {
+        let before = line.writes.range(..xid).rev().take_while(|(_, (of, _))| *of == conn);
+        match before.into_iter().find(|(_, (_, fate))| *fate == Fate::None) {
             None => Ok(()),
             Some((skipped, _)) => objection(format!(
                 "request {xid} of session {session} is transaction {zxid}, but request {skipped}, sent before it on \
@@ -74,8 +90,8 @@ fn objection(facts: String) -> Result<(), Violation> {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::story::{Story, create, is, set};
-    use wire::CreateMode;
+    use crate::checks::story::{Story, create, is, session, set};
+    use wire::{CreateMode, ErrorCode, Txn};
 
     fn two_writes() -> (Story, i32, i32) {
         let mut story = Story::of(1);
@@ -94,6 +110,21 @@ mod tests {
         // The rest of what was under way never happens, and later writes do.
         story.ask(0, set("/a", "lost"));
         story.reconnect(0, 1);
+        story.write(0, set("/a", "z"));
+    }
+
+    /// The server found some mistakes before it asked where the session lives: no harm is done by them, whatever their order.
+    #[test]
+    fn errors_behind_a_session_that_has_moved() {
+        let mut story = Story::of(1);
+        story.write(0, create("/a", CreateMode::Persistent));
+        let (refused, wrong) =
+            (story.ask(0, set("/a", "x")), story.ask(0, create("/t", CreateMode::PersistentWithTtl)));
+        story.reconnect(0, 1);
+        let moved = Txn::Error { code: ErrorCode::SessionMoved.code() };
+        story.commit_next(session(0), refused, moved).expect("nobody is told");
+        story.write(0, set("/a", "y"));
+        story.commit(0, wrong).expect("it changes nothing");
         story.write(0, set("/a", "z"));
     }
 

@@ -64,7 +64,7 @@ use session_expiry::SessionExpiry;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::rc::Rc;
-use timeline::{Timeline, is_moved};
+use timeline::{Timeline, has_effect, is_moved};
 use watch_resume::WatchResume;
 use watches::{Due, Watched};
 use wire::{AUTH_XID, OpCode, Reader, Request, SessionId, Txn, TxnRecord, Zxid};
@@ -197,8 +197,10 @@ impl Checks {
         let name = (record.header.client_id, record.header.cxid);
         let write = self.requests.committed(name);
         self.linearizable_writes.committed(&record, write.as_ref())?;
-        if write.is_some() && !is_moved(&record.txn) {
-            self.fifo_order.committed(name, zxid)?;
+        match &record.txn {
+            txn if write.is_none() || is_moved(txn) => {}
+            txn if has_effect(txn) => self.fifo_order.happened(name, zxid)?,
+            _ => self.fifo_order.failed(name),
         }
         multi_atomicity::committed(&record)?;
         self.ephemeral_lifetimes.committed(&record)?;

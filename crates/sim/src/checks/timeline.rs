@@ -146,3 +146,9 @@ pub(crate) fn is_moved(txn: &Txn<'_>) -> bool {
     let moved = |txn: &Txn<'_>| *txn == Txn::Error { code: ErrorCode::SessionMoved.code() };
     moved(txn) || matches!(txn, Txn::Multi { ops } if ops.iter().any(moved))
 }
+
+/// Does it change anything?
+pub(crate) fn has_effect(txn: &Txn<'_>) -> bool {
+    let fails = |txn: &Txn<'_>| matches!(txn, Txn::Error { .. });
+    !fails(txn) && !matches!(txn, Txn::Multi { ops } if ops.iter().any(fails))
+}

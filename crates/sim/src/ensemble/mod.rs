@@ -39,7 +39,7 @@ use faults::Faults;
 use guests::Guests;
 use network::{Host, Network};
 use node::{Input, Node};
-use population::Inhabitant;
+use population::Population;
 use queue::Queue;
 use server::{Late, Server};
 
@@ -53,8 +53,7 @@ pub struct World {
     net: Network,
     servers: Vec<Server>,
     guests: Guests,
-    population: Vec<Inhabitant>,
-    answers: u64,
+    population: Population,
     faults: Faults,
     checks: Checks,
     /// So many of a thousand connections are refused.
@@ -78,8 +77,7 @@ impl World {
             queue: Queue::new(seed),
             net: Network::new(Rng::new(seed, "net"), setup.latency),
             guests: Guests::default(),
-            population: Vec::new(),
-            answers: 0,
+            population: Population::default(),
             faults: Faults::new(Rng::new(seed, "faults")),
             checks: Checks::new(servers.len(), setup.voters),
             servers,
@@ -133,6 +131,8 @@ impl World {
             self.trace.mix(self.queue.now_us());
             event.code().into_iter().for_each(|word| self.trace.mix(word));
             self.happen(event);
+            let told = self.tell_committed();
+            self.judge(told);
             if let Some(violation) = self.violation.take() {
                 self.say(|| violation.to_string());
                 return Err(violation);

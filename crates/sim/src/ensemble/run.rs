@@ -2,6 +2,7 @@
 
 use super::checks::Violation;
 use super::{Setup, World};
+use crate::checks::Counts;
 use crate::{Survival, picture};
 use std::fmt;
 
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub epochs: usize,
     /// Answers without an error that clients got.
     pub answers: u64,
+    /// What clients saw and was judged.
+    pub seen: Counts,
     /// What must never happen, and has.
     pub violation: Option<Violation>,
 }
@@ -48,6 +51,7 @@ impl Run {
             committed: world.committed().len(),
             epochs: world.checks.epochs_led(),
             answers: world.answers(),
+            seen: world.seen(),
             setup: world.setup,
             violation,
         }
@@ -113,20 +117,21 @@ impl Run {
         (0..servers).for_each(|server| world.start(server));
         let until_us = world.now_us() + 2 * SECOND_US;
         world.run_until(until_us)?;
-        world.send_clients_home();
+        world.rest();
         for server in 0..servers {
             let survival = Survival::ALL[world.faults.chance_below(Survival::ALL.len() as u64) as usize];
             world.cut_power(server, survival);
             world.start_later(server, server as u64 * 10_000);
         }
         let until_us = world.now_us() + limit_us;
-        if !world.run_until_so(until_us, World::is_settled)? {
+        if !world.run_until_so(until_us, |world| world.is_settled() && world.is_at_rest())? {
             let all: Vec<_> =
                 (0..servers).map(|server| (world.mode(server), world.last_zxid(server))).collect();
             let text = format!("everything works, and the servers do not agree in {limit_us} us: {all:?}");
             return Err(Violation { rule: "availability", text });
         }
-        world.compare_trees()
+        world.compare_trees()?;
+        world.finish_clients()
     }
 }
 
@@ -175,7 +180,7 @@ impl World {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome { setup, events, simulated_us, hash, committed, epochs, answers, violation } = self;
+        let Outcome { setup, events, simulated_us, hash, committed, epochs, answers, seen, violation } = self;
         if let Some(violation) = violation {
             writeln!(f, "{violation}")?;
         }
@@ -183,7 +188,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "seed {} ({} voters, {} observers, {} clients, tick {} ms, snapCount {}; {}): {committed} committed, {epochs} epochs, \
-             {answers} answers, {events} events, {:.1} s simulated, trace {hash:032x}",
+             {answers} answers ({seen}), {events} events, {:.1} s simulated, trace {hash:032x}",
             setup.seed,
             setup.voters,
             setup.observers,

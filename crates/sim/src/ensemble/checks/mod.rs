@@ -44,7 +44,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(rule: &'static str, text: String) -> Violation {
+    pub(super) fn new(rule: &'static str, text: String) -> Violation {
         Violation { rule, text }
     }
 }

@@ -35,7 +35,7 @@ impl Sequence {
         self.txns.get(&zxid).map(|payload| &**payload)
     }
 
-    pub(super) fn behind(&self, zxid: Option<Zxid>) -> impl Iterator<Item = (Zxid, &Rc<[u8]>)> {
+    pub(in crate::ensemble) fn behind(&self, zxid: Option<Zxid>) -> impl Iterator<Item = (Zxid, &Rc<[u8]>)> {
         let from = zxid.map_or(Unbounded, Excluded);
         self.txns.range((from, Unbounded)).map(|(zxid, payload)| (*zxid, payload))
     }
