@@ -38,8 +38,9 @@ impl std::error::Error for TruncateError {}
 /// Removes every transaction behind `keep` from logs and snapshots; nobody may be writing. What is left ends at or
 /// before `keep` and is to be recovered anew.
 ///
-/// A crash in between leaves a shorter or equally long history that recovers: snapshots that are too new go first, then
-/// whole logs from the newest on, at last the end of the log in the middle, whose index has stopped to vouch for it.
+/// A crash in between leaves a shorter or equally long history that recovers: whole logs go first, from the newest on, then the
+/// end of the log in the middle, whose index has stopped to vouch for it, and at last the snapshots that are too new. Were
+/// they to go first, logs would be replayed on a snapshot that has come from another server for what is kept.
 /// Unlike Apache's server, which keeps the first transaction behind `keep` when `keep` itself is absent, and newer snapshots
 /// always.
 ///
@@ -62,12 +63,7 @@ fn plan(disk: &mut dyn Disk, config: &StoreConfig, keep: Zxid) -> Result<Vec<Dis
     if !snapshots.iter().any(|(zxid, _)| *zxid <= keep) {
         return Err(TruncateError::NoOlderSnapshot { keep });
     }
-    let mut ops: Vec<DiskOp> = snapshots
-        .into_iter()
-        .filter(|(zxid, _)| *zxid > keep)
-        .map(|(_, name)| DiskOp::Remove { file: FileName::new(Dir::Snap, name) })
-        .collect();
-    ops.push(DiskOp::SyncDir { dir: Dir::Snap });
+    let mut ops = Vec::new();
     let mut logs: Vec<Zxid> =
         disk.list(Dir::Log)?.iter().filter_map(|(name, _)| names::log_zxid(name)).collect();
     logs.sort();
@@ -80,6 +76,9 @@ fn plan(disk: &mut dyn Disk, config: &StoreConfig, keep: Zxid) -> Result<Vec<Dis
     if let Some(log) = logs.iter().rev().find(|first| **first <= keep) {
         ops.extend(plan_cut(disk, config, *log, keep)?);
     }
+    let too_new = snapshots.into_iter().filter(|(zxid, _)| *zxid > keep);
+    ops.extend(too_new.map(|(_, name)| DiskOp::Remove { file: FileName::new(Dir::Snap, name) }));
+    ops.push(DiskOp::SyncDir { dir: Dir::Snap });
     Ok(ops)
 }
 

@@ -39,8 +39,9 @@ enum Work {
         /// When the transactions were made that are acknowledged then.
         made_ms: Vec<i64>,
     },
-    /// Nothing may be under way in any lane: then the history is read again.
-    Recovery { keep: Zxid, asked: bool },
+    /// Nothing may be under way in any lane: then what is behind `keep` is removed and the history read again. `installed`:
+    /// the history up to `keep` has just come as a snapshot.
+    Recovery { keep: Zxid, installed: bool, asked: bool },
     /// The installed tree is being written as a snapshot.
     Snapshot,
 }
@@ -108,7 +109,7 @@ impl Node {
                 DiskAction::AcceptedEpoch(epoch) => self.start_epoch(EpochFile::Accepted, epoch, ticket, out),
                 DiskAction::CurrentEpoch(epoch) => self.start_epoch(EpochFile::Current, epoch, ticket, out),
                 DiskAction::Truncate { keep } => {
-                    let work = Work::Recovery { keep, asked: false };
+                    let work = Work::Recovery { keep, installed: false, asked: false };
                     self.member().line.current = Some(Current { plan: ticket, work });
                     self.give_up_snapshot();
                 }
@@ -207,7 +208,7 @@ impl Node {
     fn ask_recovery(&mut self, out: &mut Outputs) {
         let busy = self.snapshots.is_writing() || self.pipeline.lane.is_tidying();
         let current = &mut self.member().line.current;
-        let Some(Current { work: Work::Recovery { keep, asked }, .. }) = current else { return };
+        let Some(Current { work: Work::Recovery { keep, asked, .. }, .. }) = current else { return };
         if !busy && !*asked {
             *asked = true;
             out.recover = Some(Recover { truncate_to: *keep });
@@ -217,7 +218,7 @@ impl Node {
     /// The history has been read again, without its end.
     pub(crate) fn recovered(&mut self, result: Result<Box<Recovered>, RecoverFailure>, out: &mut Outputs) {
         let current = self.member().line.current.take();
-        let Some(Current { plan, work: Work::Recovery { asked: true, .. } }) = current else {
+        let Some(Current { plan, work: Work::Recovery { installed, asked: true, .. } }) = current else {
             unreachable!("a recovery was asked for")
         };
         match result {
@@ -232,23 +233,28 @@ impl Node {
                 let member = self.member();
                 member.unapplied = Default::default();
                 member.recent.cut(last);
-                self.plan_done(plan, DiskOutcome::Truncated { last });
+                let outcome = if installed { DiskOutcome::Done } else { DiskOutcome::Truncated { last } };
+                self.plan_done(plan, outcome);
             }
             Err(RecoverFailure::Refused(why)) => self.plan_done(plan, DiskOutcome::Refused(why)),
             Err(RecoverFailure::Failed(why)) => self.halt(Halt::Unusable(why), out),
         }
     }
 
-    /// The snapshot that makes an installed tree durable is written.
+    /// The snapshot that makes an installed tree durable is written. A history that went further is given up then, and not
+    /// before: until the new one is on the disk, a crash has to leave the old one.
     pub(crate) fn snapshot_is_durable(&mut self) {
         let Some(member) = self.member.as_mut() else { return };
-        if let Some(Current { plan, .. }) =
-            member.line.current.take_if(|current| matches!(current.work, Work::Snapshot))
-        {
-            let zxid = self.tree.last_zxid();
-            self.pipeline.lane.restart_after(zxid);
-            self.plan_done(plan, DiskOutcome::Done);
+        let current = member.line.current.take_if(|current| matches!(current.work, Work::Snapshot));
+        let Some(Current { plan, .. }) = current else { return };
+        let zxid = self.tree.last_zxid();
+        if self.pipeline.lane.last_zxid() > zxid {
+            let work = Work::Recovery { keep: zxid, installed: true, asked: false };
+            self.member().line.current = Some(Current { plan, work });
+            return;
         }
+        self.pipeline.lane.restart_after(zxid);
+        self.plan_done(plan, DiskOutcome::Done);
     }
 
     /// Is a snapshot being written without which an installed tree is not durable?

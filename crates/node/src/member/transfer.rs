@@ -136,13 +136,6 @@ impl Node {
             self.plan_done(ticket, DiskOutcome::Done);
             return false;
         };
-        let logged = self.pipeline.lane.last_zxid();
-        // Such a history would be replayed on top of the snapshot; leaders send TRUNC then (reference: §5.4).
-        if logged > zxid {
-            let why = format!("a snapshot of {zxid} for a server that has logged {logged}");
-            self.plan_done(ticket, DiskOutcome::Refused(why));
-            return false;
-        }
         match stream.finish(zxid) {
             Ok(tree) => {
                 self.give_up_snapshot();
