@@ -169,6 +169,8 @@ pub struct PeerOutputs {
     pub resumes: Vec<zab::ConnId>,
     /// Listen on the quorum port from now on, or not any more.
     pub quorum_port: Option<bool>,
+    /// The same for `observerMasterPort`.
+    pub observer_port: Option<bool>,
 }
 
 /// What a member of an ensemble is, besides a node: its place and its promises.

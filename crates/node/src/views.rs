@@ -58,6 +58,8 @@ pub struct MemberView {
     pub quorum_size: usize,
     /// Whom a learner learns from.
     pub master: Option<ServerId>,
+    /// Observers that get what is new from here; present where they could.
+    pub synced_observers: Option<usize>,
     /// Present for a leader.
     pub leading: Option<LeadingView>,
 }
@@ -71,8 +73,6 @@ pub struct LeadingView {
     pub synced_followers: usize,
     /// Those of them that do not vote.
     pub synced_non_voting_followers: usize,
-    /// Observers that get what is new.
-    pub synced_observers: usize,
     /// Transactions whose commit syncs wait for.
     pub pending_syncs: usize,
     /// ms since it serves.

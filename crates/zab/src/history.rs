@@ -90,6 +90,12 @@ impl History {
         zxid
     }
 
+    /// Takes in a transaction that somebody else has committed.
+    pub(crate) fn take_committed(&mut self, txn: Txn) {
+        self.propose(txn);
+        self.commit_oldest();
+    }
+
     /// Forgets the oldest committed ones beyond the limits, but none above `keep`: those may be nowhere else.
     pub(crate) fn trim(&mut self, keep: Zxid) {
         while self.committed.len() > self.limits.count_min

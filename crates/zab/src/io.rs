@@ -16,13 +16,15 @@ pub struct ConnId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DialId(pub u64);
 
-/// The two ports that servers talk on.
+/// The ports that servers talk on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Port {
     /// Votes: everybody listens, always.
     Election,
     /// Leader and learners: only a leader listens.
     Quorum,
+    /// Followers and observers: only a follower with `observerMasterPort` listens.
+    Observers,
 }
 
 /// Something that happened outside.
@@ -100,7 +102,7 @@ pub enum Input<'a> {
     Propose(Txn),
     /// Learner: send this to the leader. Dropped when there is none.
     ToLeader(ToLeader),
-    /// Leader: send this to a learner. Dropped when it is gone.
+    /// Leader, or master of observers: send this to a learner. Dropped when it is gone.
     ToLearner {
         /// To whom.
         conn: ConnId,
@@ -203,7 +205,7 @@ pub enum Event {
         /// It is a reconfiguration, and this server is to lead after it.
         activate: Option<ServerId>,
     },
-    /// Leader: a learner's client asks for something.
+    /// Leader, or master of observers: a learner's client asks for something.
     Request {
         /// The learner; answers go to it.
         conn: ConnId,
@@ -212,9 +214,9 @@ pub enum Event {
         /// The client's credentials.
         auth_info: Option<Vec<Id<'static>>>,
     },
-    /// Leader: a learner heard of these sessions.
+    /// Leader, or master of observers: a learner heard of these sessions.
     Touched(Vec<TouchedSession>),
-    /// Leader: a session reconnected to a learner. Answer with [`ToLearner::Revalidated`].
+    /// Leader, or master of observers: a session reconnected to a learner. Answer with [`ToLearner::Revalidated`].
     Revalidate {
         /// The learner.
         conn: ConnId,
@@ -237,7 +239,7 @@ pub enum Event {
     },
     /// Learner: the configuration the leader has last seen, as it came with NEWLEADER.
     Config(String),
-    /// Leader: a learner's connection is gone; nothing needs to be answered to it.
+    /// Leader, or master of observers: a learner's connection is gone; nothing needs to be answered to it.
     LearnerGone(ConnId),
     /// For those who watch: what this server does now.
     State(PeerState),
@@ -304,6 +306,8 @@ pub struct Outputs {
     pub resumes: Vec<ConnId>,
     /// Listen on the quorum port from now on, or not any more.
     pub quorum_port: Option<bool>,
+    /// The same for `observerMasterPort`.
+    pub observer_port: Option<bool>,
     /// Plans for the disk, in order.
     pub disk: Vec<DiskPlan>,
     /// What to read for learners.

@@ -21,6 +21,10 @@ pub(crate) struct Journal {
     last: Zxid,
     durable: Durable<Zxid>,
     committed: Zxid,
+    /// The last transaction delivered.
+    delivered: Zxid,
+    /// What was delivered lately, if somebody wants it.
+    sink: Option<Vec<Txn>>,
     /// What was committed when the leader answered a sync whose time has not come.
     syncs: VecDeque<Zxid>,
 }
@@ -43,6 +47,8 @@ impl Journal {
             last,
             durable,
             committed: last,
+            delivered: last,
+            sink: None,
             syncs: VecDeque::new(),
         }
     }
@@ -59,6 +65,17 @@ impl Journal {
     /// The last transaction appended, if it is durable.
     pub(crate) fn all_durable(&self) -> Option<Durable<Zxid>> {
         self.flying.is_empty().then_some(self.durable)
+    }
+
+    /// The last transaction delivered; [`Journal::take_delivered`] gives those that follow.
+    pub(crate) fn begin_sink(&mut self) -> Zxid {
+        self.sink = Some(Vec::new());
+        self.delivered
+    }
+
+    /// What was delivered since the last time.
+    pub(crate) fn take_delivered(&mut self) -> Vec<Txn> {
+        self.sink.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Bytes on their way to the disk.
@@ -128,6 +145,8 @@ impl Journal {
             }
             let Entry { txn, activate } = self.entries.pop_front().expect("it is there");
             self.durable_entries -= 1;
+            self.delivered = txn.zxid;
+            self.sink.iter_mut().for_each(|sink| sink.push(txn.clone()));
             out.events.push(Event::Deliver { txn, activate });
         }
     }

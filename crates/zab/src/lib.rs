@@ -21,7 +21,7 @@
 //!   §5.1 L6, §5.2 F4-F11, §5.4, §5.5). Every learner gets the leader's history by DIFF, TRUNC or SNAP; it acknowledges
 //!   NEWLEADER when history and then `currentEpoch` are on its disk. A quorum of those establishes the epoch.
 //! * **Broadcast** (`leader::broadcast`, `learner::following`, `journal`, `history`; §6, §7, §8). Proposals are logged everywhere at once;
-//!   a quorum of logs commits, in order.
+//!   a quorum of logs commits, in order. A follower may do the same for observers (`leader::mastering`).
 //!
 //! Each phase is a value made of the one before, and dies with its role: a role that ends asks for [`DiskAction::Reload`], and the
 //! next one knows what the disk knows and nothing else. What may be said only after something is on disk takes a proof that

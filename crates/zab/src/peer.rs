@@ -22,6 +22,8 @@ pub struct Peer {
     election: Election,
     mesh: Mesh,
     legacy: Legacy,
+    /// Where an observer's next search for a master goes on.
+    turn: usize,
     role: Role,
 }
 
@@ -64,6 +66,8 @@ impl Peer {
             election: Election::new(settings.me(), quorums, text, observer),
             mesh: Mesh::default(),
             legacy: Legacy::default(),
+            // Observers begin with different masters.
+            turn: settings.me().0.unsigned_abs() as usize,
             role: Role::Between,
             settings,
         };
@@ -139,10 +143,21 @@ impl Peer {
         }
     }
 
+    /// Whom this server learns from: the leader, or a follower that takes observers.
+    pub fn master(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Learning(learner) => Some(learner.master()),
+            _ => None,
+        }
+    }
+
     /// Those who learn from this server.
     pub fn learners(&self) -> Vec<LearnerView> {
         match &self.role {
             Role::Leading(leader) => leader.learners().collect(),
+            Role::Learning(learner) => {
+                learner.observers_view().into_iter().flat_map(Leader::learners).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -187,7 +202,11 @@ impl Peer {
         match (port, &mut self.role) {
             (Port::Election, _) => self.mesh.accepted(conn, &mut ctx),
             (Port::Quorum, Role::Leading(leader)) => leader.accepted(conn, &mut ctx),
-            (Port::Quorum, _) => out.closes.push(conn),
+            (Port::Observers, Role::Learning(learner)) => match learner.observers() {
+                Some(observers) => observers.accepted(conn, &mut ctx),
+                None => out.closes.push(conn),
+            },
+            (Port::Quorum | Port::Observers, _) => out.closes.push(conn),
         }
     }
 
@@ -229,6 +248,10 @@ impl Peer {
         let result = match &mut self.role {
             Role::Leading(leader) if leader.owns(conn) => leader.received(conn, bytes, &mut ctx),
             Role::Learning(learner) if learner.conn() == Some(conn) => learner.received(bytes, &mut ctx),
+            Role::Learning(learner) => match learner.observers() {
+                Some(observers) => observers.received(conn, bytes, &mut ctx),
+                None => Ok(()),
+            },
             _ => Ok(()),
         };
         self.check(result, out);
@@ -237,7 +260,7 @@ impl Peer {
     fn written(&mut self, conn: ConnId, pending: usize, out: &mut Outputs) {
         let mut ctx = context!(self, out);
         self.mesh.written(conn, pending, &mut ctx);
-        if let Role::Leading(leader) = &mut self.role {
+        if let Some(leader) = master(&mut self.role) {
             leader.written(conn, pending, &mut ctx);
         }
     }
@@ -253,6 +276,11 @@ impl Peer {
             Role::Learning(learner) if learner.conn() == Some(conn) => {
                 self.leave(Leave("the connection to the leader broke".to_owned()), out);
             }
+            Role::Learning(learner) => {
+                if let Some(observers) = learner.observers() {
+                    observers.closed(conn, &mut ctx);
+                }
+            }
             _ => {}
         }
     }
@@ -262,15 +290,18 @@ impl Peer {
         let mut ctx = context!(self, out);
         match (&mut self.role, input) {
             (Role::Leading(leader), Input::Propose(txn)) => leader.propose(txn, &mut ctx),
-            (Role::Leading(leader), Input::ToLearner { conn, message }) => {
-                leader.answer(conn, message, &mut ctx);
-            }
-            (Role::Leading(leader), Input::Log { conn, slice }) => leader.log(conn, &slice, &mut ctx),
-            (Role::Leading(leader), Input::Snapshot { conn, zxid, bytes, last }) => {
-                leader.snapshot(conn, zxid, &bytes, last, &mut ctx);
-            }
             (Role::Learning(learner), Input::ToLeader(message)) => learner.tell(message, &mut ctx),
-            _ => {}
+            (role, input) => {
+                let Some(leader) = master(role) else { return };
+                match input {
+                    Input::ToLearner { conn, message } => leader.answer(conn, message, &mut ctx),
+                    Input::Log { conn, slice } => leader.log(conn, &slice, &mut ctx),
+                    Input::Snapshot { conn, zxid, bytes, last } => {
+                        leader.snapshot(conn, zxid, &bytes, last, &mut ctx);
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 
@@ -331,12 +362,13 @@ impl Peer {
         let supporters: Vec<_> = decision.supporters.iter().map(ServerId::to_string).collect();
         out.note(format!("Election decided: leader {leader}, voted for by [{}]", supporters.join(", ")));
         out.state(PeerState::of(decision.state, ZabPhase::Discovery));
+        let turn = self.turn;
         let mut ctx = context!(self, out);
         let role = if decision.state == ServerState::Leading {
             Leader::new(start, &mut ctx).map(Role::Leading)
         } else {
             let follower = decision.state == ServerState::Following;
-            Learner::new(leader, follower, start, &mut ctx).map(Role::Learning)
+            Learner::new(leader, follower, start, turn, &mut ctx).map(Role::Learning)
         };
         match role {
             Ok(role) => self.role = role,
@@ -358,13 +390,25 @@ impl Peer {
                 self.legacy = leader.legacy().clone();
                 leader.leave(&mut ctx);
             }
-            Role::Learning(learner) => learner.leave(&mut ctx),
+            Role::Learning(learner) => {
+                self.turn = learner.turn();
+                learner.leave(&mut ctx);
+            }
             _ => {}
         }
         let reload = ctx.disk.submit(DiskAction::Reload, (), ctx.out);
         self.role = Role::Reloading(reload.ticket());
         self.election.stop();
         out.events.push(Event::Role(RoleChange::Looking { why }));
+    }
+}
+
+/// Where others learn from this server: a leader, or a follower that takes observers.
+fn master(role: &mut Role) -> Option<&mut Leader> {
+    match role {
+        Role::Leading(leader) => Some(leader),
+        Role::Learning(learner) => learner.observers(),
+        _ => None,
     }
 }
 

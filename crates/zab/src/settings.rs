@@ -18,6 +18,8 @@ pub struct PeerConfig {
     pub sync_limit: u64,
     /// `connectToLearnerMasterLimit`, in ticks; 0 means `initLimit`.
     pub connect_limit: u64,
+    /// `observerMasterPort`: followers take observers there, and observers look for them there.
+    pub observer_master_port: Option<u16>,
     /// `zookeeper.cnxTimeout`
     pub cnx_timeout_ms: u64,
     /// `multiAddress.enabled`
@@ -44,6 +46,7 @@ impl PeerConfig {
             init_limit: 10,
             sync_limit: 5,
             connect_limit: 0,
+            observer_master_port: None,
             cnx_timeout_ms: 5000,
             multi_address: false,
             force_snapshot: false,

@@ -13,6 +13,7 @@ struct Tally {
     seeds: u64,
     steps: u64,
     delivered: u64,
+    through_masters: u64,
     plans: std::collections::BTreeMap<&'static str, u64>,
 }
 
@@ -20,6 +21,9 @@ fn one(seed: u64) -> World {
     let voters = [3, 3, 5, 1][seed as usize % 4];
     let observers = usize::from(seed.is_multiple_of(5));
     let mut world = World::new(seed, voters, observers);
+    if seed.is_multiple_of(10) {
+        world.config = |config| config.observer_master_port = Some(3000);
+    }
     world.write_gap_us = [10_000, 50_000, 300_000][seed as usize % 3];
     world.start_all();
     world.start_writing(4 * SECOND);
@@ -46,6 +50,7 @@ fn run(seeds: std::ops::Range<u64>) -> Tally {
         tally.seeds += 1;
         tally.steps += world.steps;
         tally.delivered += world.delivered;
+        tally.through_masters += world.through_masters;
         for (plan, count) in world.plans {
             *tally.plans.entry(plan).or_default() += count;
         }
@@ -65,9 +70,10 @@ fn ensembles_keep_their_promises_under_faults() {
     for half in halves {
         let tally = half.join().expect("every seed holds");
         println!(
-            "{} seeds, {} steps, {} delivered, {:?}",
-            tally.seeds, tally.steps, tally.delivered, tally.plans
+            "{} seeds, {} steps, {} delivered, {} times an observer with a follower's help, {:?}",
+            tally.seeds, tally.steps, tally.delivered, tally.through_masters, tally.plans
         );
+        assert!(tally.through_masters > 0, "no seed came to a master of observers");
         for plan in ["truncate", "install", "append", "reload"] {
             assert!(tally.plans.get(plan).is_some_and(|count| *count > 0), "no seed came to {plan}");
         }

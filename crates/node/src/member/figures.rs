@@ -144,11 +144,17 @@ impl Member {
     /// A view for words and metrics.
     pub(crate) fn view(&self, now_ms: u64) -> MemberView {
         let voters = || self.ensemble().members.values().filter(|spec| spec.role == zab::Role::Participant);
-        let learns = matches!(self.role, Role::Learning(_));
+        let registered = || self.peer.learners().into_iter().filter(|learner| learner.registered);
+        let takes_observers = match &self.role {
+            Role::Leading => true,
+            Role::Learning(learning) => learning.votes && self.membership.peer.observer_master_port.is_some(),
+            Role::Looking | Role::ReadOnly => false,
+        };
         MemberView {
             state: self.course.state,
             quorum_size: voters().count(),
-            master: self.peer.leader().filter(|_| learns),
+            master: self.peer.master(),
+            synced_observers: takes_observers.then(|| registered().filter(|l| !l.follower).count()),
             leading: matches!(self.role, Role::Leading).then(|| self.leading_view(now_ms)),
         }
     }
@@ -164,7 +170,6 @@ impl Member {
             learners: learners.len(),
             synced_followers: followers().count(),
             synced_non_voting_followers: followers().filter(|learner| !voter(learner.server)).count(),
-            synced_observers: learners.iter().filter(|l| l.registered && !l.follower).count(),
             pending_syncs: self.peer.pending_syncs(),
             uptime_ms: now_ms - self.course.leading_ms,
             last_proposal_bytes: last,

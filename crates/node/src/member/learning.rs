@@ -19,11 +19,20 @@ pub(crate) struct Learning {
     /// Requests that the leader has been sent, in that order. Each comes back as a transaction.
     forwarded: VecDeque<Forwarded>,
     /// Who waits for the leader's answer to a sync, in that order.
-    syncs: VecDeque<ConnId>,
+    pub(super) syncs: VecDeque<Asker>,
     /// Sessions heard of since the leader last asked, and their timeouts in ms.
-    touched: BTreeMap<SessionId, i32>,
+    pub(super) touched: BTreeMap<SessionId, i32>,
     /// Connections whose session the leader is asked about.
-    revalidating: VecDeque<(SessionId, ConnId)>,
+    pub(super) revalidating: VecDeque<(SessionId, Asker)>,
+}
+
+/// Who wants to know something of the leader.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker {
+    /// A client of this server.
+    Client(ConnId),
+    /// An observer that learns from here.
+    Observer(zab::ConnId),
 }
 
 #[derive(Debug)]
@@ -97,7 +106,7 @@ impl Node {
         conn.waiting_bytes += frame.len();
         conn.waiting.push_back(Waiting::Sync { frame: frame.into(), request, done: false });
         let session = self.sessions.at(session_slot).id;
-        self.learning().expect("a learner").syncs.push_back(id);
+        self.learning().expect("a learner").syncs.push_back(Asker::Client(id));
         let sync = ForwardedRequest { session, cxid: request.xid, op: OpCode::Sync.code(), record };
         let auth_info = Some(credentials.to_vec());
         self.step_peer(zab::Input::ToLeader(ToLeader::Request { data: sync.to_bytes(), auth_info }));
@@ -105,7 +114,13 @@ impl Node {
 
     /// The oldest sync is done.
     pub(super) fn synced(&mut self) {
-        let Some(id) = self.learning().and_then(|learning| learning.syncs.pop_front()) else { return };
+        let Some(asker) = self.learning().and_then(|learning| learning.syncs.pop_front()) else { return };
+        let id = match asker {
+            Asker::Client(id) => id,
+            Asker::Observer(conn) => {
+                return self.step_peer(zab::Input::ToLearner { conn, message: zab::ToLearner::Sync });
+            }
+        };
         let Some(slot) = self.clients.find(id) else { return };
         let mut waiting = self.clients.at_mut(slot).waiting.iter_mut();
         let first = waiting.find_map(|waiting| match waiting {
@@ -121,7 +136,7 @@ impl Node {
     /// Asks the leader whether a session may go on here.
     pub(crate) fn ask_about(&mut self, slot: u32, session: SessionId, timeout_ms: i32) {
         let id = self.clients.at(slot).id;
-        self.learning().expect("a learner").revalidating.push_back((session, id));
+        self.learning().expect("a learner").revalidating.push_back((session, Asker::Client(id)));
         let question = TouchedSession { session, timeout_ms };
         self.step_peer(zab::Input::ToLeader(ToLeader::Revalidate(question)));
     }
@@ -132,7 +147,14 @@ impl Node {
         let Some(position) = learning.revalidating.iter().position(|(asked, _)| *asked == session) else {
             return;
         };
-        let (_, id) = learning.revalidating.remove(position).expect("it was found");
+        let (_, asker) = learning.revalidating.remove(position).expect("it was found");
+        let id = match asker {
+            Asker::Client(id) => id,
+            Asker::Observer(conn) => {
+                let message = zab::ToLearner::Revalidated { session, valid };
+                return self.step_peer(zab::Input::ToLearner { conn, message });
+            }
+        };
         let Some(slot) = self.clients.find(id) else { return };
         let Phase::Connecting { timeout_ms, has_read_only, .. } = self.clients.at(slot).phase else { return };
         if !valid {

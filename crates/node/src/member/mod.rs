@@ -12,6 +12,7 @@ mod leading;
 mod learning;
 mod line;
 mod read_only;
+mod relaying;
 mod transfer;
 mod upgrade;
 
@@ -292,6 +293,9 @@ impl Node {
         if let Some(listen) = wants.quorum_port.take() {
             out.peer.quorum_port = Some(listen);
         }
+        if let Some(listen) = wants.observer_port.take() {
+            out.peer.observer_port = Some(listen);
+        }
         let halt = wants.halt.take();
         if let Some(why) = halt {
             self.halt(Halt::Unusable(why), out);
@@ -302,6 +306,13 @@ impl Node {
         match event {
             Event::Role(change) => self.change_role(change, out),
             Event::Deliver { txn, .. } => self.deliver(&txn, out),
+            Event::Request { conn, data, auth_info } if self.learning().is_some() => {
+                self.relay_request(conn, data, auth_info);
+            }
+            Event::Touched(sessions) if self.learning().is_some() => self.relay_touched(&sessions),
+            Event::Revalidate { conn, session } if self.learning().is_some() => {
+                self.relay_revalidation(conn, session);
+            }
             Event::Request { conn, data, auth_info } => self.learners_request(conn, &data, auth_info, out),
             Event::Touched(sessions) => self.learner_touched(&sessions),
             Event::Revalidate { conn, session } => self.revalidate(conn, session),
@@ -354,7 +365,9 @@ impl Node {
     /// any more.
     pub(super) fn stop_serving(&mut self) {
         self.member().role = Role::Looking;
-        self.member().feeds = Feeds::default();
+        if std::mem::take(&mut self.member().feeds).is_reading() {
+            self.tree.abort_snapshot();
+        }
         let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();
         for slot in slots {
             if self.clients.at(slot).phase != Phase::Closed {

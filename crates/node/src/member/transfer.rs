@@ -28,7 +28,12 @@ struct Feed {
     head: Option<Vec<u8>>,
 }
 
-impl Feeds {}
+impl Feeds {
+    /// Is the tree being read?
+    pub(super) fn is_reading(&self) -> bool {
+        self.current.is_some()
+    }
+}
 
 /// A snapshot that is arriving.
 pub(crate) struct Install {

@@ -29,6 +29,7 @@ struct Place {
     out: Outputs,
     wake_at_us: Option<u64>,
     listens: bool,
+    takes_observers: bool,
     /// Nobody reaches it, and it reaches nobody.
     isolated: bool,
     halt: Option<Halt>,
@@ -76,6 +77,8 @@ pub struct Cluster {
     pub force_snapshot: bool,
     /// `leaderServes`, from the next start on.
     pub leader_serves: bool,
+    /// `observerMasterPort` is set, from the next start on.
+    pub observer_masters: bool,
     /// Hard quotas, from the next start on.
     pub enforce_quota: bool,
     /// The server of which one lane of the disk does nothing until [`Cluster::release_disk`].
@@ -115,6 +118,7 @@ impl Cluster {
                     out: Outputs::default(),
                     wake_at_us: None,
                     listens: false,
+                    takes_observers: false,
                     isolated: false,
                     halt: None,
                     notes: Vec::new(),
@@ -134,6 +138,7 @@ impl Cluster {
             settings,
             force_snapshot: false,
             leader_serves: true,
+            observer_masters: false,
             enforce_quota: false,
             hold_disk: None,
             held: Vec::new(),
@@ -150,6 +155,7 @@ impl Cluster {
         let mut peer = PeerConfig::new(ServerId(id as i64), self.ensemble.clone());
         peer.tick_time_ms = self.settings.tick_time_ms as u64;
         peer.force_snapshot = self.force_snapshot;
+        peer.observer_master_port = self.observer_masters.then_some(2999);
         let settings = NodeConfig { server_id: id as u8, ..self.settings.clone() };
         let leader_serves = self.leader_serves;
         let tree = TreeConfig { enforce_quota: self.enforce_quota, ..TreeConfig::default() };
@@ -169,7 +175,7 @@ impl Cluster {
     pub fn kill(&mut self, id: Id) {
         let place = self.place(id);
         place.node = None;
-        place.listens = false;
+        (place.listens, place.takes_observers) = (false, false);
         let ends: Vec<zab::ConnId> =
             self.ends.iter().filter(|(_, end)| end.place == id).map(|(conn, _)| *conn).collect();
         for conn in ends {
@@ -348,6 +354,9 @@ impl Cluster {
         if let Some(listen) = out.peer.quorum_port {
             self.place(id).listens = listen;
         }
+        if let Some(listen) = out.peer.observer_port {
+            self.place(id).takes_observers = listen;
+        }
         for dial in out.peer.dials {
             self.dial(id, &dial);
             busy = true;
@@ -398,7 +407,11 @@ impl Cluster {
             .and_then(|address: &Address| address.host.strip_prefix("host")?.parse::<Id>().ok());
         let reached = target.filter(|target| {
             let there = &self.places[target];
-            let open = dial.port == Port::Election || there.listens;
+            let open = match dial.port {
+                Port::Election => true,
+                Port::Quorum => there.listens,
+                Port::Observers => there.takes_observers,
+            };
             there.node.is_some() && open && !there.isolated && !self.places[&id].isolated
         });
         let conn = reached.map(|target| {

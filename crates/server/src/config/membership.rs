@@ -59,6 +59,7 @@ impl Config {
         peer.init_limit = positive(ensemble.init_limit);
         peer.sync_limit = positive(ensemble.sync_limit);
         peer.connect_limit = positive(ensemble.connect_to_learner_master_limit);
+        peer.observer_master_port = self.observer_master_port();
         peer.cnx_timeout_ms = positive(ensemble.cnx_timeout_ms);
         peer.multi_address = ensemble.multi_address;
         peer.force_snapshot = ensemble.force_snapshot_sync;
@@ -97,7 +98,7 @@ impl Config {
     pub(crate) fn peers_config(&self) -> Result<PeersConfig, ConfigError> {
         let id = self.my_id();
         let own = self.ensemble.members.servers.get(&id).map_or(&[][..], |member| &member.addresses);
-        let all = |port: fn(&PeerAddress) -> u16| -> Result<Vec<SocketAddr>, ConfigError> {
+        let all = |port: &dyn Fn(&PeerAddress) -> u16| -> Result<Vec<SocketAddr>, ConfigError> {
             let mut found = Vec::new();
             for address in own {
                 let port = port(address);
@@ -117,6 +118,15 @@ impl Config {
             found.dedup();
             Ok(found)
         };
-        Ok(PeersConfig { election: all(|a| a.election_port)?, quorum: all(|a| a.quorum_port)? })
+        let observers = self.observer_master_port().map(|port| all(&|_| port)).transpose()?;
+        Ok(PeersConfig {
+            election: all(&|a| a.election_port)?,
+            quorum: all(&|a| a.quorum_port)?,
+            observers: observers.unwrap_or_default(),
+        })
+    }
+
+    fn observer_master_port(&self) -> Option<u16> {
+        u16::try_from(self.ensemble.observer_master_port).ok().filter(|port| *port > 0)
     }
 }

@@ -37,8 +37,8 @@ pub(super) enum Shape {
     Gauge(fn(&Monitor<'_>) -> Value),
     /// Only a leader has it.
     Leading(fn(&LeadingView) -> Value),
-    /// Only a member of an ensemble has it.
-    Member(fn(&MemberView) -> Value),
+    /// Only a member of an ensemble has it, and not each of them.
+    Member(fn(&MemberView) -> Option<Value>),
     Counter(fn(&Metrics) -> u64),
     Basic(fn(&Metrics) -> Summary),
     Advanced(fn(&Metrics) -> Option<&Histogram>),
@@ -52,7 +52,7 @@ const fn leading(name: &'static str, value: fn(&LeadingView) -> Value) -> Metric
     Metric { name, shape: Shape::Leading(value) }
 }
 
-const fn member(name: &'static str, value: fn(&MemberView) -> Value) -> Metric {
+const fn member(name: &'static str, value: fn(&MemberView) -> Option<Value>) -> Metric {
     Metric { name, shape: Shape::Member(value) }
 }
 
@@ -104,7 +104,7 @@ pub(super) static METRICS: &[Metric] = &[
     gauge("connection_drop_probability", |m| Value::Double(m.stats.connection_drop_probability)),
     gauge("watch_count", |m| int(m.stats.watch_count)),
     leading("synced_non_voting_followers", |l| int(l.synced_non_voting_followers)),
-    leading("synced_observers", |l| int(l.synced_observers)),
+    member("synced_observers", |m| m.synced_observers.map(int)),
     gauge("auth_failed_count", |m| long(m.metrics.auth_failed_count)),
     gauge("min_latency", |m| long(m.stats.latency.min_ms)),
     gauge("max_file_descriptor_count", |m| long(m.process.max_file_descriptors)),
@@ -120,7 +120,7 @@ pub(super) static METRICS: &[Metric] = &[
     leading("learners", |l| int(l.learners)),
     gauge("min_client_response_size", |m| Value::Int(m.stats.min_response_bytes)),
     gauge("non_mtls_local_conn_count", |_| Value::Int(0)),
-    member("quorum_size", |m| int(m.quorum_size)),
+    member("quorum_size", |m| Some(int(m.quorum_size))),
     counter("watch_bytes", |m| m.watch_bytes),
     counter("stale_requests_dropped", |m| m.stale_requests_dropped),
     counter("throttled_ops", |m| m.throttled_ops),

@@ -74,8 +74,8 @@ pub fn mntr(monitor: &Monitor<'_>) -> String {
                 }
             }
             Shape::Member(value) => {
-                if let Some(member) = &monitor.stats.member {
-                    line(&mut text, name, value(member));
+                if let Some(value) = monitor.stats.member.as_ref().and_then(value) {
+                    line(&mut text, name, value);
                 }
             }
             Shape::Counter(value) => line(&mut text, name, value(monitor.metrics)),

@@ -130,14 +130,15 @@ pub(super) mod tests {
         };
         let state = PeerState { state, phase: ZabPhase::Broadcast, sync: None };
         let master = leading.is_none().then_some(ServerId(2));
-        ServerStats { mode, member: Some(MemberView { state, quorum_size: 3, master, leading }), ..stats() }
+        let synced_observers = leading.map(|_| 1);
+        let member = MemberView { state, quorum_size: 3, master, synced_observers, leading };
+        ServerStats { mode, member: Some(member), ..stats() }
     }
 
     pub const LEADING: LeadingView = LeadingView {
         learners: 4,
         synced_followers: 3,
         synced_non_voting_followers: 1,
-        synced_observers: 1,
         pending_syncs: 0,
         uptime_ms: 6100,
         last_proposal_bytes: 92,

@@ -33,12 +33,15 @@ pub struct PeersConfig {
     pub election: Vec<SocketAddr>,
     /// Where a leader listens; at least one.
     pub quorum: Vec<SocketAddr>,
+    /// Where a follower takes observers, if it does.
+    pub observers: Vec<SocketAddr>,
 }
 
 /// All connections to other servers.
 pub struct Peers {
     config: PeersConfig,
-    listeners: Vec<(Port, Listener)>,
+    /// By the names in their tokens.
+    listeners: BTreeMap<usize, (Port, Listener)>,
     conns: BTreeMap<ConnId, Conn>,
     next: u64,
     outbox: Arc<Outbox>,
@@ -66,14 +69,14 @@ impl Peers {
     /// # Errors
     /// When it cannot be had.
     pub(crate) fn open(config: PeersConfig, outbox: Arc<Outbox>) -> io::Result<Peers> {
-        let listeners = bind(Port::Election, &config.election)?;
+        let listeners = bind(Port::Election, &config.election)?.into_iter().enumerate().collect();
         Ok(Peers { config, listeners, conns: BTreeMap::new(), next: FIRST_CONN, outbox })
     }
 
     /// Begins to accept.
     pub(crate) fn watch(&mut self, registry: &Registry) -> io::Result<()> {
-        for (index, (_, listener)) in self.listeners.iter_mut().enumerate() {
-            registry.register(&mut listener.inner, Token(PEER_BIT | index), Interest::READABLE)?;
+        for (name, (_, listener)) in &mut self.listeners {
+            registry.register(&mut listener.inner, Token(PEER_BIT | name), Interest::READABLE)?;
             listener.ready = true;
         }
         Ok(())
@@ -88,7 +91,7 @@ impl Peers {
     pub(crate) fn event(&mut self, event: &Event) {
         let name = event.token().0 & !PEER_BIT;
         if (name as u64) < FIRST_CONN {
-            if let Some((_, listener)) = self.listeners.get_mut(name) {
+            if let Some((_, listener)) = self.listeners.get_mut(&name) {
                 listener.ready = true;
             }
             return;
@@ -108,13 +111,13 @@ impl Peers {
         self.conns.values().any(|conn| conn.readable && !conn.paused)
             || self
                 .listeners
-                .iter()
+                .values()
                 .any(|(_, listener)| listener.ready && listener.blocked_until_us.is_none())
     }
 
     /// When accepting goes on after it had to stop.
     pub(crate) fn blocked_until_us(&self) -> Option<u64> {
-        self.listeners.iter().filter_map(|(_, listener)| listener.blocked_until_us).min()
+        self.listeners.values().filter_map(|(_, listener)| listener.blocked_until_us).min()
     }
 
     /// Accepts and reads.
@@ -136,8 +139,8 @@ impl Peers {
     }
 
     fn accept<M: Machine>(&mut self, turn: &mut Turn<'_, M>) {
-        for index in 0..self.listeners.len() {
-            let (port, listener) = &mut self.listeners[index];
+        for name in self.listeners.keys().copied().collect::<Vec<_>>() {
+            let Some((port, listener)) = self.listeners.get_mut(&name) else { continue };
             let blocked = listener.blocked_until_us.is_some_and(|until| until > turn.now.mono_us);
             if blocked || !listener.ready {
                 continue;
@@ -178,8 +181,13 @@ impl Peers {
     /// Does what the machine wants of other servers; true if it was told something.
     pub(crate) fn carry_out<M: Machine>(&mut self, turn: &mut Turn<'_, M>) -> bool {
         let wants = std::mem::take(&mut turn.out.peer);
-        if let Some(listen) = wants.quorum_port {
-            self.listen_for_learners(listen, turn);
+        // What is closed is closed first: the addresses of two ports may be the same.
+        let mut ports = [(Port::Quorum, wants.quorum_port), (Port::Observers, wants.observer_port)];
+        ports.sort_by_key(|(_, listen)| *listen);
+        for (port, listen) in ports {
+            if let Some(listen) = listen {
+                self.listen_for_learners(port, listen, turn);
+            }
         }
         for dial in wants.dials {
             self.dial(dial);
@@ -248,26 +256,27 @@ impl Peers {
         }
     }
 
-    /// A leader listens; nobody else does, so that learners notice at once.
-    fn listen_for_learners<M: Machine>(&mut self, listen: bool, turn: &mut Turn<'_, M>) {
-        self.listeners.retain(|(port, _)| *port == Port::Election);
+    /// A leader listens for learners, a follower for observers; nobody else does, so that they notice at once.
+    fn listen_for_learners<M: Machine>(&mut self, port: Port, listen: bool, turn: &mut Turn<'_, M>) {
+        self.listeners.retain(|_, (other, _)| *other != port);
         if !listen {
             return;
         }
-        match bind(Port::Quorum, &self.config.quorum) {
-            Ok(mut listeners) => {
-                for (_, listener) in &mut listeners {
-                    let token = Token(PEER_BIT | self.listeners.len());
+        let addresses = if port == Port::Quorum { &self.config.quorum } else { &self.config.observers };
+        match bind(port, addresses) {
+            Ok(listeners) => {
+                for (port, mut listener) in listeners {
+                    let name = (0..).find(|name| !self.listeners.contains_key(name)).unwrap_or_default();
+                    let token = Token(PEER_BIT | name);
                     if let Err(error) = turn.registry.register(&mut listener.inner, token, Interest::READABLE)
                     {
-                        (turn.log)(NoteLevel::Error, &format!("cannot watch the quorum port: {error}"));
+                        (turn.log)(NoteLevel::Error, &format!("cannot watch the {port:?} port: {error}"));
                     }
                     listener.ready = true;
+                    self.listeners.insert(name, (port, listener));
                 }
-                self.listeners.append(&mut listeners);
             }
             Err(error) => {
-                let addresses = &self.config.quorum;
                 (turn.log)(NoteLevel::Error, &format!("Couldn't bind to {addresses:?}: {error}"));
             }
         }

@@ -32,6 +32,8 @@ impl World {
         let (purpose, listens) = match wish {
             Wish::Peer { port: Port::Election, .. } => (Purpose::Election, true),
             Wish::Peer { port: Port::Quorum, .. } => (Purpose::Quorum, server.listens),
+            // No server here has observerMasterPort.
+            Wish::Peer { port: Port::Observers, .. } => (Purpose::Quorum, false),
             Wish::Client { .. } => (Purpose::Client, true),
         };
         let refused = !server.machine.is_running() || !listens || self.net.rng.below(1000) < self.refusals;

@@ -73,6 +73,11 @@ impl Leader {
             self.refuse(conn, Refusal(why), ctx);
             return Ok(());
         }
+        if follower && matches!(self.phase, Phase::Mastering(_)) {
+            let why = "only observers may learn from a follower".to_owned();
+            self.refuse(conn, Refusal(why), ctx);
+            return Ok(());
+        }
         // An older connection of the same server is a dead one whose end has not been noticed.
         let older = self.links.values().find(|link| link.server == server).map(|link| link.conn);
         if let Some(older) = older {

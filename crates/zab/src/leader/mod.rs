@@ -8,6 +8,7 @@ mod conversation;
 mod discovery;
 mod feed;
 mod link;
+mod mastering;
 mod synchronisation;
 
 pub(crate) use broadcast::Broadcast;
@@ -23,6 +24,7 @@ use crate::sync::LogView;
 use crate::{Epoch, ServerId, Txn, snapshot_stream};
 use feed::{Feed, Hole};
 use link::{Link, Stage};
+use mastering::Mastering;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{PacketType, ServerState, Zxid};
 
@@ -58,6 +60,8 @@ enum Phase {
     Discovery(Discovery),
     Synchronisation(Synchronisation),
     Broadcast(Broadcast),
+    /// This server follows, and observers learn from it.
+    Mastering(Mastering),
     /// Only inside a transition.
     Between,
 }
@@ -87,6 +91,7 @@ impl Leader {
     pub(crate) fn established(&self) -> Option<Epoch> {
         match &self.phase {
             Phase::Broadcast(broadcast) => Some(broadcast.epoch()),
+            Phase::Mastering(mastering) => Some(mastering.epoch()),
             _ => None,
         }
     }
@@ -194,7 +199,7 @@ impl Leader {
                 broadcast.progress(ctx);
                 self.commit(ctx);
             }
-            Phase::Between => {}
+            Phase::Mastering(_) | Phase::Between => {}
         }
         self.advance(ctx);
         Ok(())
@@ -225,6 +230,12 @@ impl Leader {
                     self.ping_all(ctx);
                 }
                 self.check_counter()?;
+            }
+            Phase::Mastering(mastering) => {
+                let due = mastering.half_tick(ctx);
+                if due {
+                    self.ping_all(ctx);
+                }
             }
             _ => {}
         }
@@ -284,6 +295,7 @@ impl Leader {
             Phase::Discovery(discovery) => discovery.epoch(),
             Phase::Synchronisation(synchronisation) => Some(synchronisation.epoch()),
             Phase::Broadcast(broadcast) => Some(broadcast.epoch()),
+            Phase::Mastering(mastering) => Some(mastering.epoch()),
             Phase::Between => None,
         }
     }
@@ -435,6 +447,7 @@ impl Leader {
             Phase::Discovery(discovery) => Some(discovery.wake_at_us(ctx)),
             Phase::Synchronisation(synchronisation) => Some(synchronisation.deadline_us()),
             Phase::Broadcast(broadcast) => Some(broadcast.wake_at_us()),
+            Phase::Mastering(mastering) => Some(mastering.wake_at_us()),
             Phase::Between => None,
         };
         let links = self.links.values().map(|link| link.deadline_us(ctx.settings));
@@ -445,7 +458,10 @@ impl Leader {
 
     /// Gives up: all learners are let go.
     pub(crate) fn leave(self, ctx: &mut Context<'_>) {
-        ctx.out.quorum_port = Some(false);
+        match self.phase {
+            Phase::Mastering(_) => ctx.out.observer_port = Some(false),
+            _ => ctx.out.quorum_port = Some(false),
+        }
         ctx.out.closes.extend(self.links.keys());
     }
 }

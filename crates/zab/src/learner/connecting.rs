@@ -1,32 +1,56 @@
-//! A learner looks for its leader's quorum port (reference: quorum-protocol §7.3).
+//! A learner looks for whom to learn from: the leader's quorum port, or for an observer a follower's `observerMasterPort`
+//! (reference: quorum-protocol §7.3, §8).
 
 use crate::context::{Context, Leave};
 use crate::io::{ConnId, DialId, Port};
-use crate::{Address, ServerId};
+use crate::{Address, Role, ServerId};
 
 /// The pause before the next try, in µs: a leader that was just elected listens within milliseconds when it is one of ours,
 /// and after its 200 ms of waiting when it is Apache's.
 const RETRY_MIN_US: u64 = 10_000;
 const RETRY_MAX_US: u64 = 100_000;
 
-/// Until the leader's port answers.
+/// Until somebody answers.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    addresses: Vec<Address>,
+    /// Followers that take observers.
+    masters: Vec<Master>,
+    /// Whose turn it is, modulo their number.
+    turn: usize,
+    /// Who is asked when there are none, or when each of them was asked in vain.
+    leader: Master,
+    tried: usize,
     dial: Option<DialId>,
     retry_us: u64,
     retry_at_us: u64,
     deadline_us: u64,
 }
 
+/// Somebody to learn from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Master {
+    pub(crate) server: ServerId,
+    port: Port,
+    addresses: Vec<Address>,
+}
+
 impl Connecting {
-    pub(crate) fn new(leader: ServerId, ctx: &mut Context<'_>) -> Result<Connecting, Leave> {
+    /// `turn` is where an earlier search has ended: an observer's next one goes on behind it, so that one master that takes
+    /// connections and nothing more does not hold it for ever.
+    pub(crate) fn new(
+        leader: ServerId,
+        follower: bool,
+        turn: usize,
+        ctx: &mut Context<'_>,
+    ) -> Result<Connecting, Leave> {
         let spec = ctx.settings.config.ensemble.members.get(&leader);
-        let addresses = spec.map(|spec| spec.quorum.clone());
-        let addresses =
-            addresses.ok_or_else(|| Leave(format!("server {leader} is not in the configuration")))?;
+        let spec = spec.ok_or_else(|| Leave(format!("server {leader} is not in the configuration")))?;
+        let addresses = spec.quorum.clone();
         let mut connecting = Connecting {
-            addresses,
+            masters: if follower { Vec::new() } else { masters(leader, ctx) },
+            turn,
+            leader: Master { server: leader, port: Port::Quorum, addresses },
+            tried: 0,
             dial: None,
             retry_us: RETRY_MIN_US,
             retry_at_us: ctx.now_us,
@@ -36,26 +60,39 @@ impl Connecting {
         Ok(connecting)
     }
 
+    pub(crate) fn turn(&self) -> usize {
+        self.turn
+    }
+
     /// A dial has ended; `None` unless it is this one and there is a connection.
     pub(crate) fn dialled(
         &mut self,
         dial: DialId,
         conn: Option<ConnId>,
         ctx: &Context<'_>,
-    ) -> Option<ConnId> {
+    ) -> Option<(ConnId, ServerId)> {
         self.dial.take_if(|ours| *ours == dial)?;
+        let (server, port) = (self.current().server, self.current().port);
+        if port == Port::Observers {
+            self.turn = self.turn.wrapping_add(1);
+        }
+        self.tried += 1;
         self.retry_at_us = ctx.now_us + self.retry_us;
         self.retry_us = (self.retry_us * 2).min(RETRY_MAX_US);
-        conn
+        conn.map(|conn| (conn, server))
     }
 
     pub(crate) fn tick(&mut self, ctx: &mut Context<'_>) -> Result<(), Leave> {
         if ctx.now_us >= self.deadline_us {
-            return Err(Leave("the leader's quorum port did not answer in time".to_owned()));
+            return Err(Leave(match self.masters.is_empty() {
+                true => "the leader's quorum port did not answer in time".to_owned(),
+                false => "neither a master of observers nor the leader answered in time".to_owned(),
+            }));
         }
         if self.dial.is_none() && ctx.now_us >= self.retry_at_us {
-            let timeout_us = self.deadline_us - ctx.now_us;
-            self.dial = Some(ctx.dials.dial(Port::Quorum, self.addresses.clone(), timeout_us, ctx.out));
+            let timeout_us = (self.deadline_us - ctx.now_us) / (self.masters.len() as u64 + 1);
+            let Master { port, addresses, .. } = self.current().clone();
+            self.dial = Some(ctx.dials.dial(port, addresses, timeout_us, ctx.out));
         }
         Ok(())
     }
@@ -63,4 +100,25 @@ impl Connecting {
     pub(crate) fn wake_at_us(&self) -> u64 {
         if self.dial.is_some() { self.deadline_us } else { self.retry_at_us }
     }
+
+    fn current(&self) -> &Master {
+        let masters = self.masters.len();
+        if self.tried % (masters + 1) == masters { &self.leader } else { &self.masters[self.turn % masters] }
+    }
+}
+
+/// The voters that follow, which take observers at `observerMasterPort` if there is one.
+fn masters(leader: ServerId, ctx: &Context<'_>) -> Vec<Master> {
+    let config = &ctx.settings.config;
+    let Some(port) = config.observer_master_port else { return Vec::new() };
+    let others = config.ensemble.members.iter().filter(|(server, _)| **server != leader);
+    let voters = others.filter(|(_, spec)| spec.role == Role::Participant);
+    let address = |address: &Address| Address { host: address.host.clone(), port };
+    voters
+        .map(|(server, spec)| Master {
+            server: *server,
+            port: Port::Observers,
+            addresses: spec.quorum.iter().map(address).collect(),
+        })
+        .collect()
 }

@@ -34,6 +34,15 @@ impl Following {
         self.epoch
     }
 
+    /// Observers are to learn from here what is delivered from now on; returns what was the last.
+    pub(crate) fn begin_mastering(&mut self) -> Zxid {
+        self.journal.begin_sink()
+    }
+
+    pub(crate) fn take_delivered(&mut self) -> Vec<Txn> {
+        self.journal.take_delivered()
+    }
+
     pub(crate) fn flying_bytes(&self) -> usize {
         self.journal.flying_bytes()
     }

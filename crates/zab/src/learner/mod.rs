@@ -13,6 +13,7 @@ use synchronisation::Synchronisation;
 use crate::ServerId;
 use crate::context::{Context, Leave, Start};
 use crate::io::{ConnId, DialId, Event, RoleChange, ToLeader};
+use crate::leader::Leader;
 use crate::packets::{self, FromLeader, Inbox};
 use crate::report::{PeerState, SyncMode, ZabPhase};
 use connecting::Connecting;
@@ -23,12 +24,16 @@ use wire::{ServerState, Zxid};
 #[derive(Debug)]
 pub(crate) struct Learner {
     leader: ServerId,
+    master: ServerId,
+    turn: usize,
     follower: bool,
     phase: Phase,
     inbox: Inbox,
     paused: bool,
     /// When the leader was last heard.
     heard_us: u64,
+    /// The observers that learn from here, while this server follows.
+    observers: Option<Box<Leader>>,
 }
 
 #[derive(Debug)]
@@ -46,12 +51,34 @@ impl Learner {
         leader: ServerId,
         follower: bool,
         start: Start,
+        turn: usize,
         ctx: &mut Context<'_>,
     ) -> Result<Learner, Leave> {
-        let connecting = Connecting::new(leader, ctx)?;
-        let phase = Phase::Connecting(connecting, start);
-        let inbox = Inbox::new(ctx.settings.config.limits);
-        Ok(Learner { leader, follower, phase, inbox, paused: false, heard_us: ctx.now_us })
+        let connecting = Connecting::new(leader, follower, turn, ctx)?;
+        Ok(Learner {
+            leader,
+            master: leader,
+            turn,
+            follower,
+            phase: Phase::Connecting(connecting, start),
+            inbox: Inbox::new(ctx.settings.config.limits),
+            paused: false,
+            heard_us: ctx.now_us,
+            observers: None,
+        })
+    }
+
+    /// Whom it is connected to: the leader, or a follower that takes observers.
+    pub(crate) fn master(&self) -> ServerId {
+        self.master
+    }
+
+    /// Where the next search for a master goes on.
+    pub(crate) fn turn(&self) -> usize {
+        match &self.phase {
+            Phase::Connecting(connecting, _) => connecting.turn(),
+            _ => self.turn,
+        }
     }
 
     pub(crate) fn leader(&self) -> ServerId {
@@ -79,7 +106,11 @@ impl Learner {
     /// A dial has ended; false if it was not ours.
     pub(crate) fn dialled(&mut self, dial: DialId, conn: Option<ConnId>, ctx: &mut Context<'_>) -> bool {
         let Phase::Connecting(connecting, _) = &mut self.phase else { return false };
-        let Some(conn) = connecting.dialled(dial, conn, ctx) else { return conn.is_none() };
+        let Some((conn, master)) = connecting.dialled(dial, conn, ctx) else { return conn.is_none() };
+        (self.turn, self.master) = (connecting.turn(), master);
+        if master != self.leader {
+            ctx.out.note(format!("Connected to server {master}, which takes observers"));
+        }
         self.heard_us = ctx.now_us;
         self.phase = match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Connecting(_, start) => {
@@ -132,12 +163,16 @@ impl Learner {
             ctx.out.wake(connecting.wake_at_us());
             return Ok(());
         }
-        let Some(deadline_us) = self.deadline_us(ctx) else { return Ok(()) };
-        if ctx.now_us >= deadline_us {
-            return Err(Leave(format!("leader {} was not heard in time", self.leader)));
+        if let Some(deadline_us) = self.deadline_us(ctx) {
+            if ctx.now_us >= deadline_us {
+                return Err(Leave(format!("server {} was not heard in time", self.master)));
+            }
+            ctx.out.wake(deadline_us);
         }
-        ctx.out.wake(deadline_us);
-        Ok(())
+        match &mut self.observers {
+            Some(observers) => observers.tick(ctx),
+            None => Ok(()),
+        }
     }
 
     /// When the leader counts as gone. While this server's own disk is busy it cannot be heard.
@@ -171,7 +206,25 @@ impl Learner {
             self.take(conn, message, ctx)?;
         }
         self.set_pause(ctx);
+        self.feed_observers(ctx);
         Ok(())
+    }
+
+    /// What was delivered here goes to the observers.
+    fn feed_observers(&mut self, ctx: &mut Context<'_>) {
+        if let (Phase::Following(_, following), Some(observers)) = (&mut self.phase, &mut self.observers) {
+            observers.deliver(following.take_delivered(), ctx);
+        }
+    }
+
+    /// Those who learn from here.
+    pub(crate) fn observers(&mut self) -> Option<&mut Leader> {
+        self.observers.as_deref_mut()
+    }
+
+    /// The same, to look at.
+    pub(crate) fn observers_view(&self) -> Option<&Leader> {
+        self.observers.as_deref()
     }
 
     fn take(&mut self, conn: ConnId, message: FromLeader, ctx: &mut Context<'_>) -> Result<(), Leave> {
@@ -217,7 +270,7 @@ impl Learner {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Synchronisation(conn, synchronisation) => {
                 let epoch = synchronisation.epoch();
-                let following = synchronisation.finish(self.follower, ctx)?;
+                let mut following = synchronisation.finish(self.follower, ctx)?;
                 packets::ack(ctx.out.send(conn), epoch.start());
                 let leader = self.leader;
                 ctx.out.events.push(Event::Role(if self.follower {
@@ -225,6 +278,10 @@ impl Learner {
                 } else {
                     RoleChange::Observing { leader, epoch }
                 }));
+                if self.follower && ctx.settings.config.observer_master_port.is_some() {
+                    let last = following.begin_mastering();
+                    self.observers = Some(Box::new(Leader::mastering(epoch, last, ctx)));
+                }
                 Phase::Following(conn, following)
             }
             phase => phase,
@@ -253,5 +310,8 @@ impl Learner {
     /// Gives up.
     pub(crate) fn leave(self, ctx: &mut Context<'_>) {
         ctx.out.closes.extend(self.conn());
+        if let Some(observers) = self.observers {
+            observers.leave(ctx);
+        }
     }
 }

@@ -50,6 +50,7 @@ pub struct Server {
     life: u64,
     wakes: u64,
     listens: bool,
+    takes_observers: bool,
     disk_busy: bool,
     /// A disk that needs this long more, in µs.
     pub slow_us: u64,
@@ -95,6 +96,8 @@ pub struct World {
     pub delivered: u64,
     pub steps: u64,
     pub plans: BTreeMap<&'static str, u64>,
+    /// How often an observer came up to date with a follower's help.
+    pub through_masters: u64,
     pub config: fn(&mut PeerConfig),
 }
 
@@ -113,6 +116,7 @@ impl World {
             life: 0,
             wakes: 0,
             listens: false,
+            takes_observers: false,
             disk_busy: false,
             slow_us: 0,
             snapshots: BTreeMap::new(),
@@ -138,6 +142,7 @@ impl World {
             delivered: 0,
             steps: 0,
             plans: BTreeMap::new(),
+            through_masters: 0,
             config: |_| {},
         }
     }
@@ -181,7 +186,7 @@ impl World {
         server.peer = None;
         server.life += 1;
         server.wakes += 1;
-        server.listens = false;
+        (server.listens, server.takes_observers) = (false, false);
         server.serves = None;
         server.snapshots.clear();
         server.disk_busy = false;
@@ -267,6 +272,9 @@ impl World {
         assert_eq!(out.halt, None, "server {}", index + 1);
         if let Some(listens) = out.quorum_port {
             self.servers[index].listens = listens;
+        }
+        if let Some(listens) = out.observer_port {
+            self.servers[index].takes_observers = listens;
         }
         for (conn, bytes) in out.sends {
             self.send(index, conn, bytes);
@@ -398,6 +406,8 @@ impl World {
                 self.servers[index].serves = Some(index as i64 + 1);
             }
             News::Role(RoleChange::Following { leader, epoch } | RoleChange::Observing { leader, epoch }) => {
+                let master = self.servers[index].peer.as_ref().and_then(Peer::master);
+                self.through_masters += u64::from(master != Some(leader));
                 self.checks.up_to_date(&self.servers[index], epoch, &voters);
                 self.servers[index].serves = Some(leader.0);
             }

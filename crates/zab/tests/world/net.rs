@@ -133,8 +133,13 @@ impl World {
         if self.servers[server].life != life {
             return;
         }
-        let there =
-            self.servers[target].peer.is_some() && (port == Port::Election || self.servers[target].listens);
+        let there = &self.servers[target];
+        let open = match port {
+            Port::Election => true,
+            Port::Quorum => there.listens,
+            Port::Observers => there.takes_observers,
+        };
+        let there = there.peer.is_some() && open;
         if !there || !self.can_talk(server, target) {
             return self.step(server, Input::Dialled { dial, conn: None });
         }
@@ -149,7 +154,7 @@ impl World {
                 End { owner, life, other, learner, arriving, last_at: 0, paused: false, reported: false },
             );
         };
-        open(near, server, far, port == Port::Quorum);
+        open(near, server, far, port != Port::Election);
         open(far, target, near, false);
         self.step(target, Input::Accepted { conn: far, port });
         self.step(server, Input::Dialled { dial, conn: Some(near) });

@@ -1,0 +1,151 @@
+//! Observers that learn from followers (reference: quorum-protocol §8).
+
+mod cluster;
+
+use cluster::*;
+use wire::{CreateMode, OpCode, Request, Response, SessionId, event_type};
+use zab::ServerId;
+
+/// Three voters with `observerMasterPort`, and so many observers.
+fn settled(observers: usize) -> Cluster {
+    let mut cluster = Cluster::new(3, observers);
+    cluster.observer_masters = true;
+    (1..=3).for_each(|id| cluster.start(id));
+    cluster.settle();
+    (4..4 + observers).for_each(|id| cluster.start(id));
+    cluster.settle();
+    cluster
+}
+
+/// Whom an observer learns from.
+fn master(cluster: &Cluster, observer: Id) -> Id {
+    let member = cluster.node(observer).server_stats().member.expect("a member");
+    member.master.map(|ServerId(id)| id as Id).expect("it learns from somebody")
+}
+
+fn observers_of(cluster: &Cluster, id: Id) -> Option<usize> {
+    cluster.node(id).server_stats().member.expect("a member").synced_observers
+}
+
+#[test]
+fn observers_learn_from_followers_and_not_from_the_leader() {
+    let mut cluster = settled(2);
+    let followers = cluster.followers();
+    let masters = [master(&cluster, 4), master(&cluster, 5)];
+    assert!(masters.iter().all(|master| followers.contains(master)), "{masters:?}");
+    assert_ne!(masters[0], masters[1], "they do not all begin with the same");
+    assert_eq!(observers_of(&cluster, cluster.leader()), Some(0));
+    assert_eq!(observers_of(&cluster, followers[0]), Some(1));
+    assert_eq!(observers_of(&cluster, 4), None, "an observer takes none");
+    let client = cluster.connect(4);
+    assert_eq!(cluster.create(&client, "/a").err, 0);
+    assert!((1..=5).all(|id| cluster.has(id, "/a")));
+    cluster.assert_equal();
+}
+
+#[test]
+fn clients_of_an_observer_behind_a_follower_miss_nothing() {
+    let mut cluster = settled(1);
+    let (observer, other) = (cluster.connect(4), cluster.connect(cluster.leader()));
+    assert_eq!(cluster.create(&other, "/a").err, 0);
+    let synced = cluster.call(&observer, &Request::Sync { path: Some("/".into()) });
+    assert_eq!((synced.err, matches!(synced.response(OpCode::Sync), Response::Path(_))), (0, true));
+    let read = Request::GetData { path: Some("/a".into()), watch: true };
+    assert_eq!(cluster.call(&observer, &read).err, 0);
+    let set = Request::SetData { path: Some("/a".into()), data: Some(b"new".into()), version: -1 };
+    assert_eq!(cluster.call(&other, &set).err, 0);
+    let events: Vec<(i32, String)> = cluster.replies(&observer).iter().map(Reply::event).collect();
+    assert_eq!(events, [(event_type::NODE_DATA_CHANGED, "/a".to_owned())]);
+    // A write that fails at the leader comes back as one.
+    assert_eq!(cluster.create(&observer, "/a").err, -110);
+}
+
+#[test]
+fn sessions_live_through_the_follower() {
+    let mut cluster = settled(1);
+    let client = cluster.connect(4);
+    assert_eq!(cluster.call(&client, &create("/held", CreateMode::Ephemeral)).err, 0);
+    // Twice the timeout, with a ping every second.
+    for _ in 0..20 {
+        cluster.advance_ms(1000);
+        assert_eq!(
+            cluster.call(&client, &Request::Exists { path: Some("/held".into()), watch: false }).err,
+            0
+        );
+    }
+    // It moves to the observer's master and back.
+    let there = cluster.try_connect(master(&cluster, 4), client.session).expect("the session goes on");
+    assert_eq!(cluster.create(&there, "/there").err, 0);
+    let back = cluster.try_connect(4, client.session).expect("and comes back");
+    assert_eq!(cluster.create(&back, "/back").err, 0);
+    assert_eq!(cluster.try_connect(4, SessionId(77)), None, "the leader knows no such session");
+    // Silence ends it.
+    cluster.advance_ms(12_000);
+    assert!((1..=4).all(|id| !cluster.has(id, "/held")));
+    cluster.assert_equal();
+}
+
+#[test]
+fn an_observer_that_loses_its_master_finds_another_one() {
+    let mut cluster = settled(1);
+    let client = cluster.connect(4);
+    assert_eq!(cluster.create(&client, "/a").err, 0);
+    let first = master(&cluster, 4);
+    cluster.kill(first);
+    cluster.settle();
+    cluster.advance_ms(1000);
+    let second = master(&cluster, 4);
+    assert!(second != first && second != cluster.leader(), "{first} and then {second}");
+    let again = cluster.try_connect(4, client.session).expect("the session lives on");
+    assert_eq!(cluster.create(&again, "/b").err, 0);
+    // Nobody follows any more: the leader itself is better than nobody.
+    cluster.start(first);
+    cluster.settle();
+    assert_eq!(cluster.create(&again, "/c").err, 0);
+    cluster.assert_equal();
+}
+
+#[test]
+fn an_observer_catches_up_from_a_follower_by_its_log_and_by_snapshot() {
+    for force_snapshot in [false, true] {
+        let mut cluster = settled(1);
+        cluster.force_snapshot = force_snapshot;
+        let follower = cluster.followers()[0];
+        let client = cluster.connect(follower);
+        // An empty log tells nobody where a server stands.
+        assert_eq!(cluster.create(&client, "/first").err, 0);
+        cluster.kill(4);
+        for n in 0..50 {
+            assert_eq!(cluster.create(&client, &format!("/n{n}")).err, 0);
+        }
+        if force_snapshot {
+            // The setting is the master's.
+            for id in cluster.followers() {
+                cluster.kill(id);
+                cluster.start(id);
+                cluster.settle();
+            }
+        }
+        cluster.start(4);
+        cluster.settle();
+        cluster.advance_ms(500);
+        cluster.assert_equal();
+        let notes = cluster.notes(master(&cluster, 4));
+        let how = notes.iter().rfind(|note| note.starts_with("Synchronizing with Learner sid: 4 "));
+        let expected = if force_snapshot { "Sending snapshot" } else { "Sending DIFF" };
+        assert!(how.is_some_and(|how| how.contains(expected)), "{how:?}");
+        assert!((0..50).all(|n| cluster.has(4, &format!("/n{n}"))));
+    }
+}
+
+/// With one voter nobody follows: an observer with `observerMasterPort` learns from the leader.
+#[test]
+fn without_followers_an_observer_learns_from_the_leader() {
+    let mut cluster = Cluster::new(1, 1);
+    cluster.observer_masters = true;
+    cluster.start(1);
+    cluster.start(2);
+    cluster.settle();
+    assert_eq!(master(&cluster, 2), 1);
+    assert_eq!(observers_of(&cluster, 1), Some(1));
+}

@@ -1,0 +1,166 @@
+//! Observers that learn from a follower: the packets of the follower, and the ways of the observer (reference:
+//! quorum-protocol §8).
+
+mod machine;
+
+use machine::leading::{FOUR, ONE, ack, ack_epoch};
+use machine::learning::{commit, follower_with, propose, z};
+use machine::{Machine, QUORUM, ensemble, from, kinds};
+use wire::{Encode, LearnerInfo, PacketType, ServerState, SessionId, TouchedSession, Zxid};
+use zab::{
+    ConnId, DiskState, Epoch, Event, Input, LogSlice, Outputs, PeerConfig, Port, Read, ServerId, ToLearner,
+};
+
+const MASTER_PORT: u16 = 2999;
+
+/// Server 1 follows epoch 2 of server 3 behind (1,5), and takes observers.
+fn master() -> Machine {
+    let machine = follower_with(|config| config.observer_master_port = Some(MASTER_PORT));
+    assert_eq!(machine.out.observer_port, Some(true));
+    machine
+}
+
+fn greet(machine: &mut Machine, conn: ConnId, kind: PacketType) {
+    machine.step(Input::Accepted { conn, port: Port::Observers });
+    let info = LearnerInfo { server_id: 4, protocol_version: 0x10000, config_version: 0 };
+    from(machine, conn, kind, z(1, 0), Some(&info.to_bytes()));
+}
+
+/// An observer with this history, up to UPTODATE.
+fn join(machine: &mut Machine, last: Zxid) {
+    greet(machine, FOUR, PacketType::ObserverInfo);
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["LEADERINFO 0x200000000"]);
+    ack_epoch(machine, FOUR, last, 1);
+}
+
+#[test]
+fn a_master_brings_an_observer_up_to_date_alone() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["DIFF 0x100000005", "NEWLEADER 0x200000000"]);
+    ack(&mut machine, FOUR, z(2, 0));
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["UPTODATE 0xffffffffffffffff"], "no quorum has to agree");
+    assert!(machine.take_sent(QUORUM).is_empty(), "and the leader hears nothing of it");
+}
+
+#[test]
+fn an_observer_gets_what_is_committed_when_it_is() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    ack(&mut machine, FOUR, z(2, 0));
+    machine.take_sent(FOUR);
+    propose(&mut machine, z(2, 1));
+    machine.disk();
+    assert!(machine.take_sent(FOUR).is_empty(), "it is proposed and not committed");
+    commit(&mut machine, z(2, 1));
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["INFORM 0x200000001"]);
+    propose(&mut machine, z(2, 2));
+    commit(&mut machine, z(2, 2));
+    assert!(machine.take_sent(FOUR).is_empty(), "it is committed and not on this server's disk");
+    machine.disk();
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["INFORM 0x200000002"]);
+}
+
+#[test]
+fn an_observer_that_is_behind_gets_the_log_but_nothing_uncommitted_of_it() {
+    let mut machine = master();
+    for counter in [1, 2] {
+        propose(&mut machine, z(2, counter));
+        machine.disk();
+    }
+    commit(&mut machine, z(2, 1));
+    join(&mut machine, z(1, 4));
+    let asked = machine.reads.pop_front();
+    assert!(matches!(asked, Some(Read::Log { conn: FOUR, first: true, .. })), "{asked:?}");
+    let txns = vec![machine::txn(z(1, 5)), machine::txn(z(2, 1)), machine::txn(z(2, 2))];
+    let slice = LogSlice { at_or_before: Some(z(1, 4)), txns };
+    machine.step(Input::Log { conn: FOUR, slice: slice.clone() });
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["DIFF 0x200000001"]);
+    machine.step(Input::Log { conn: FOUR, slice });
+    assert_eq!(
+        kinds(&machine.take_sent(FOUR)),
+        [
+            "PROPOSAL 0x100000005",
+            "COMMIT 0x100000005",
+            "PROPOSAL 0x200000001",
+            "COMMIT 0x200000001",
+            "NEWLEADER 0x200000000"
+        ]
+    );
+}
+
+#[test]
+fn only_observers_may_learn_from_a_follower() {
+    let mut machine = master();
+    greet(&mut machine, ONE, PacketType::FollowerInfo);
+    assert!(machine.hung_up.contains(&ONE));
+    assert!(machine.take_sent(ONE).is_empty());
+}
+
+#[test]
+fn what_an_observer_says_is_handed_up_and_answers_go_down() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    ack(&mut machine, FOUR, z(2, 0));
+    machine.take_sent(FOUR);
+    let session = TouchedSession { session: SessionId(7), timeout_ms: 4000 };
+    from(&mut machine, FOUR, PacketType::Revalidate, Zxid(-1), Some(&session.to_bytes()));
+    let asked = Event::Revalidate { conn: FOUR, session };
+    assert!(machine.events.contains(&asked), "{:?}", machine.events);
+    let valid = ToLearner::Revalidated { session: SessionId(7), valid: true };
+    machine.step(Input::ToLearner { conn: FOUR, message: valid });
+    machine.step(Input::ToLearner { conn: FOUR, message: ToLearner::Sync });
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["REVALIDATE 0xffffffffffffffff", "SYNC 0x0"]);
+    machine.now += 260_000;
+    machine.step(Input::Tick);
+    assert_eq!(kinds(&machine.take_sent(FOUR)), ["PING 0x100000005"], "twice a tick");
+}
+
+#[test]
+fn a_follower_that_loses_its_leader_lets_its_observers_go() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    machine.step(Input::Closed { conn: QUORUM });
+    assert!(machine.hung_up.contains(&FOUR));
+    assert_eq!(machine.out.observer_port, Some(false));
+}
+
+/// Observer 4 that has heard of leader 3.
+fn observer(set: impl FnOnce(&mut PeerConfig)) -> Machine {
+    let disk =
+        DiskState { last_zxid: z(1, 5), accepted_epoch: Epoch(1), current_epoch: Epoch(1), recent: vec![] };
+    let mut machine = Machine::with(4, &ensemble(3, 1), disk, set);
+    machine.may_hang_up = true;
+    machine::follow(&mut machine, 4, 3);
+    machine
+}
+
+/// What is dialled next: the port and the server.
+fn dialled(machine: &mut Machine) -> Option<(Port, u16)> {
+    let Outputs { dials, .. } = &mut machine.out;
+    let dial = dials.pop()?;
+    let (port, target) = (dial.port, dial.addresses[0].port);
+    machine.step(Input::Dialled { dial: dial.dial, conn: None });
+    Some((port, target))
+}
+
+#[test]
+fn an_observer_tries_the_followers_in_turn_and_the_leader_last() {
+    let mut machine = observer(|config| config.observer_master_port = Some(MASTER_PORT));
+    let mut ports = Vec::new();
+    for _ in 0..6 {
+        ports.extend(dialled(&mut machine).map(|(port, _)| port));
+        machine.now += 100_000;
+        machine.step(Input::Tick);
+    }
+    let round = [Port::Observers, Port::Observers, Port::Quorum];
+    assert_eq!(ports, [round, round].concat(), "servers 1 and 2 follow, 3 leads");
+    assert_eq!(machine.peer.state(), ServerState::Observing);
+}
+
+#[test]
+fn an_observer_without_the_setting_goes_to_the_leader() {
+    let mut machine = observer(|_| {});
+    assert_eq!(dialled(&mut machine).map(|(port, _)| port), Some(Port::Quorum));
+    assert_eq!(machine.peer.master(), Some(ServerId(3)));
+}
