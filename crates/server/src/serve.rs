@@ -17,7 +17,7 @@ const EXIT_DISK: u8 = 10;
 /// Serves until SIGTERM, SIGINT or SIGHUP, or until a disk fails; logging is up already.
 ///
 /// Exit codes: 0 stopped as asked, 1 data that cannot be loaded or a port that cannot be had, 3 data directories, 10 a
-/// disk that failed while serving.
+/// disk that failed while serving, 14 an election port that cannot be had.
 pub fn serve(config: &Config) -> ExitCode {
     complain_in_one_line_on_panic();
     match run(config) {

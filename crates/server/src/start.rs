@@ -23,6 +23,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Disk, Epochs, Recovered, RecoveryError, TruncateError};
 
+/// The election port cannot be had (reference: operations §9).
+const EXIT_ELECTION_PORT: u8 = 14;
+
 /// Why a server does not start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StartError {
@@ -73,7 +76,7 @@ impl Server {
         let lanes = Lanes::start_with(&files, config.store_config(), recovery, event_loop.waker())
             .map_err(|e| failure(1, format!("cannot start the disk threads: {e}")))?;
         let peers = peers_config.map(|peers| Peers::open(peers, lanes.outbox())).transpose();
-        let peers = peers.map_err(|e| failure(1, format!("cannot listen on the election port: {e}")))?;
+        let peers = peers.map_err(|e| failure(EXIT_ELECTION_PORT, e))?;
         let clock = Clock::start();
         let mut out = Outputs::default();
         let mut told = config.clone();
@@ -189,7 +192,7 @@ fn member_config(config: &Config) -> Result<Option<PeersConfig>, StartError> {
     }
     let wrong = |e| failure(2, format!("Invalid config, exiting abnormally: {e}"));
     config.check_member().map_err(wrong)?;
-    config.peers_config().map(Some).map_err(wrong)
+    Ok(Some(config.peers_config()))
 }
 
 /// The promises of a member, made whole.

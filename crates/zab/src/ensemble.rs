@@ -56,20 +56,27 @@ impl Ensemble {
     /// When the key is none of `server.N`, `group.G`, `weight.N` and `version`, or when the value does not fit it.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), EnsembleError> {
         if let Some(id) = key.strip_prefix("server.") {
-            let spec = ServerSpec::parse(value).map_err(|SpecError { reason }| fail(key, &reason))?;
-            self.members.insert(server_id(key, id)?, spec);
+            let id = server_id(key, id)?;
+            let spec = ServerSpec::parse(id.0, value).map_err(|SpecError(reason)| fail(key, &reason))?;
+            self.members.insert(id, spec);
         } else if let Some(group) = key.strip_prefix("group.") {
-            let group = group.parse().map_err(|_| fail(key, "the group is not a number"))?;
+            let group = number(key, group)?;
+            if value.is_empty() {
+                return Err(fail(key, "a group without members (For input string: \"\")"));
+            }
             let servers =
                 value.split(':').map(|id| server_id(key, id)).collect::<Result<BTreeSet<_>, _>>()?;
-            if self.groups.values().any(|other| !other.is_disjoint(&servers)) {
-                return Err(fail(key, "a server is in two groups"));
+            let both = self.groups.values().find_map(|other| other.intersection(&servers).next());
+            if let Some(both) = both {
+                return Err(fail(key, &format!("Server {both} is in multiple groups")));
             }
             self.groups.insert(group, servers);
         } else if let Some(id) = key.strip_prefix("weight.") {
-            let weight = value.parse().ok().filter(|w| *w >= 0);
-            let weight = weight.ok_or_else(|| fail(key, "the weight is not a number from 0"))?;
-            self.weights.insert(server_id(key, id)?, weight);
+            let (id, weight) = (server_id(key, id)?, number(key, value)?);
+            if weight < 0 {
+                return Err(fail(key, "the weight is less than 0"));
+            }
+            self.weights.insert(id, weight);
         } else if key == "version" {
             let version = i64::from_str_radix(value, 16);
             self.version = version.map_err(|_| fail(key, "the version is not a hexadecimal number"))?;
@@ -120,7 +127,13 @@ impl Ensemble {
         QuorumRule::Hierarchical { groups, weights: self.weights.clone() }
     }
 
-    fn voters(&self) -> impl Iterator<Item = ServerId> {
+    /// How many observe.
+    pub fn observer_count(&self) -> usize {
+        self.members.len() - self.voters().count()
+    }
+
+    /// Those that vote.
+    pub fn voters(&self) -> impl Iterator<Item = ServerId> {
         self.members.iter().filter(|(_, spec)| spec.role == Role::Participant).map(|(id, _)| *id)
     }
 }
@@ -130,7 +143,11 @@ fn fail(key: &str, reason: &str) -> EnsembleError {
 }
 
 fn server_id(key: &str, id: &str) -> Result<ServerId, EnsembleError> {
-    id.trim().parse().map(ServerId).map_err(|_| fail(key, "the server id is not a number"))
+    number(key, id).map(ServerId)
+}
+
+fn number(key: &str, text: &str) -> Result<i64, EnsembleError> {
+    text.parse().map_err(|_| fail(key, &format!("For input string: {text:?}")))
 }
 
 #[cfg(test)]

@@ -12,6 +12,20 @@ pub enum Role {
     Observer,
 }
 
+impl Role {
+    /// `participant` or `observer` in any case.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn parse(text: &str) -> Result<Role, SpecError> {
+        match text.to_ascii_lowercase().as_str() {
+            "participant" => Ok(Role::Participant),
+            "observer" => Ok(Role::Observer),
+            _ => Err(SpecError(format!("Unrecognised peertype: {text}"))),
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -56,51 +70,44 @@ pub struct ServerSpec {
     pub secure_client: Option<Address>,
 }
 
-/// Why a `server.N` line is not one.
+/// Why a `server.N` line is not one: Apache's words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SpecError {
-    /// What is wrong, and what is allowed.
-    pub reason: String,
-}
+pub struct SpecError(pub String);
 
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}; the form is host:quorumPort:electionPort[:participant|observer][|more addresses][;[clientHost:]clientPort]",
-            self.reason
-        )
+        f.write_str(&self.0)
     }
 }
 
 impl std::error::Error for SpecError {}
 
-fn error<T>(reason: impl Into<String>) -> Result<T, SpecError> {
-    Err(SpecError { reason: reason.into() })
-}
-
 impl ServerSpec {
-    /// Reads the value of a `server.N` line.
+    /// Reads the value of a `server.N` line: `addr1[|addr2…][;[clientHost:]clientPort][;[secureHost:]securePort]`, where each
+    /// `addr` is `host:quorumPort:electionPort[:participant|observer]`. The number is only for the message.
     ///
     /// # Errors
     /// When it has another form, when the roles of several addresses differ, or when a quorum port equals its election
     /// port.
-    pub fn parse(text: &str) -> Result<ServerSpec, SpecError> {
+    pub fn parse(number: i64, text: &str) -> Result<ServerSpec, SpecError> {
         let mut parts = text.split(';');
         let servers = parts.next().unwrap_or_default();
-        let client = parts.next().map(client_address).transpose()?.flatten();
-        let secure_client = parts.next().map(client_address).transpose()?.flatten();
+        let client = parts.next().map(|part| client_address(part, text)).transpose()?.flatten();
+        let secure_client = parts.next().map(|part| client_address(part, text)).transpose()?.flatten();
         if parts.next().is_some() {
-            return error(format!("'{text}' has more than three parts"));
+            return Err(shape(text));
         }
         let mut addresses = Vec::new();
         let mut role = None;
         for address in servers.split('|') {
-            let (quorum, election, this_role) = server_address(address)?;
-            if role.is_some_and(|role| role != this_role) {
-                return error(format!("'{text}' gives one server two roles"));
+            let (quorum, election, this_role) = server_address(number, address, text)?;
+            match role {
+                Some(role) if role != this_role => {
+                    let text = format!("Multiple addresses should have similar roles: {role} vs {this_role}");
+                    return Err(SpecError(text));
+                }
+                _ => role = Some(this_role),
             }
-            role = Some(this_role);
             addresses.push((quorum, election));
         }
         addresses.sort();
@@ -124,49 +131,62 @@ impl ServerSpec {
     }
 }
 
-/// `host:quorumPort:electionPort[:role]`
-fn server_address(text: &str) -> Result<(Address, Address, Role), SpecError> {
-    let (host, rest) = split_host(text.trim())?;
-    let fields: Vec<_> = rest.split(':').collect();
-    let (quorum, election, role) = match fields[..] {
-        [q, e] => (port(q)?, port(e)?, Role::Participant),
-        [q, e, role] if role.eq_ignore_ascii_case("participant") => (port(q)?, port(e)?, Role::Participant),
-        [q, e, role] if role.eq_ignore_ascii_case("observer") => (port(q)?, port(e)?, Role::Observer),
-        [_, _, role] => return error(format!("'{role}' is not a role")),
-        _ => return error(format!("'{text}' does not have two ports")),
-    };
-    if quorum == election {
-        return error(format!("'{text}' uses port {quorum} for both quorum and election"));
-    }
-    Ok((Address { host: host.clone(), port: quorum }, Address { host, port: election }, role))
+fn shape(text: &str) -> SpecError {
+    SpecError(format!(
+        "{text} does not have the form server_config or server_config;client_config where server_config is \
+         the pipe separated list of host:port:port or host:port:port:type and client_config is port or host:port"
+    ))
 }
 
-/// `port`, `host:port`, or nothing; an absent or empty host is every address.
-fn client_address(text: &str) -> Result<Option<Address>, SpecError> {
-    let text = text.trim();
-    if text.is_empty() {
+/// `host:quorumPort:electionPort[:role]`
+fn server_address(number: i64, part: &str, whole: &str) -> Result<(Address, Address, Role), SpecError> {
+    let fields = host_and_rest(part).ok_or_else(|| shape(whole))?;
+    let (host, quorum, election, role) = match fields[..] {
+        [host, quorum, election] => (host, quorum, election, Role::Participant),
+        [host, quorum, election, role] => (host, quorum, election, Role::parse(role)?),
+        _ => return Err(shape(whole)),
+    };
+    let (quorum, election) = (port(host, quorum)?, port(host, election)?);
+    if quorum == election {
+        return Err(SpecError(format!(
+            "Client and election port must be different! Please update the configuration file on server.{number}"
+        )));
+    }
+    let address = |port| Address { host: host.to_owned(), port };
+    Ok((address(quorum), address(election), role))
+}
+
+/// `port`, `host:port`, or nothing; without a host it is every address.
+fn client_address(part: &str, whole: &str) -> Result<Option<Address>, SpecError> {
+    if part.is_empty() {
         return Ok(None);
     }
-    let (host, port_text) =
-        if text.contains(':') { split_host(text)? } else { (String::new(), text.to_owned()) };
-    let host = if host.is_empty() { "0.0.0.0".to_owned() } else { host };
-    Ok(Some(Address { host, port: port(&port_text)? }))
-}
-
-/// The host, without brackets, and what stands behind its colon.
-fn split_host(text: &str) -> Result<(String, String), SpecError> {
-    let split = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once("]:"),
-        None => text.split_once(':'),
-    };
-    match split {
-        Some((host, rest)) => Ok((host.to_owned(), rest.to_owned())),
-        None => error(format!("'{text}' has no host and port")),
+    match host_and_rest(part).ok_or_else(|| shape(whole))?[..] {
+        [only] => Ok(Some(Address { host: ANY_HOST.to_owned(), port: port("null", only)? })),
+        [host, last] => {
+            let port = port(host, last)?;
+            let host = if host.is_empty() { ANY_HOST } else { host };
+            Ok(Some(Address { host: host.to_owned(), port }))
+        }
+        _ => Err(shape(whole)),
     }
 }
 
-fn port(text: &str) -> Result<u16, SpecError> {
-    text.trim().parse().or_else(|_| error(format!("'{text}' is not a port (0 to 65535)")))
+const ANY_HOST: &str = "0.0.0.0";
+
+/// Splits at colons, the host first; `[…]` around an IPv6 address keeps its colons together.
+fn host_and_rest(text: &str) -> Option<Vec<&str>> {
+    let Some(inside) = text.strip_prefix('[') else {
+        return Some(text.split(':').collect());
+    };
+    let (host, rest) = inside.split_once(']')?;
+    let rest = rest.strip_prefix(':')?;
+    (!host.is_empty()).then(|| std::iter::once(host).chain(rest.split(':')).collect())
+}
+
+fn port(host: &str, text: &str) -> Result<u16, SpecError> {
+    let number: i32 = text.parse().map_err(|_| SpecError(format!("Address unresolved: {host}:{text}")))?;
+    u16::try_from(number).map_err(|_| SpecError(format!("port out of range:{number}")))
 }
 
 #[cfg(test)]
@@ -174,7 +194,7 @@ mod tests {
     use super::*;
 
     fn canonical(text: &str) -> String {
-        ServerSpec::parse(text).unwrap_or_else(|e| panic!("{text}: {e}")).text(false)
+        ServerSpec::parse(1, text).unwrap_or_else(|e| panic!("{text}: {e}")).text(false)
     }
 
     #[test]
@@ -187,27 +207,53 @@ mod tests {
 
     #[test]
     fn the_secure_part_is_read_but_printed_only_on_request() {
-        let both = ServerSpec::parse("a:1:2;2181;2281").expect("three parts");
+        let both = ServerSpec::parse(1, "a:1:2;2181;2281").expect("three parts");
         assert_eq!(both.text(false), "a:1:2:participant;0.0.0.0:2181");
         assert_eq!(both.text(true), "a:1:2:participant;0.0.0.0:2181;0.0.0.0:2281");
-        let secure = ServerSpec::parse("a:1:2;;2281").expect("an empty second part");
+        let secure = ServerSpec::parse(1, "a:1:2;;2281").expect("an empty second part");
         assert_eq!(secure.text(true), "a:1:2:participant;;0.0.0.0:2281");
     }
 
+    fn wrong(text: &str) -> String {
+        ServerSpec::parse(1, text).expect_err(text).to_string()
+    }
+
     #[test]
-    fn wrong_lines_say_what_is_wrong() {
-        for (line, reason) in [
-            ("a", "no host and port"),
-            ("a:1", "two ports"),
-            ("a:1:1", "both quorum and election"),
-            ("a:1:2:leader", "not a role"),
-            ("a:x:2", "not a port"),
-            ("a:1:70000", "not a port"),
-            ("a:1:2|b:1:2:observer", "two roles"),
-            ("a:1:2;1;2;3", "more than three"),
+    fn a_wrong_shape_quotes_the_whole_value() {
+        for text in [
+            "a",
+            "a:1",
+            "a:1:2:participant:x",
+            "a:1:2;1:2:3",
+            "a:1:2;1;2;3",
+            "[::1",
+            "[]:1:2",
+            "",
+            "a:1:2|",
+            "[::1]x",
         ] {
-            let text = ServerSpec::parse(line).expect_err(line).to_string();
-            assert!(text.contains(reason), "{line}: {text}");
+            assert!(
+                wrong(text).starts_with(&format!("{text} does not have the form server_config or ")),
+                "{text}"
+            );
         }
+    }
+
+    #[test]
+    fn ports_are_numbers_in_range_and_differ() {
+        assert_eq!(wrong("a:x:2"), "Address unresolved: a:x");
+        assert_eq!(wrong("a:1:2;x"), "Address unresolved: null:x");
+        assert_eq!(wrong("a:1:2;h:x"), "Address unresolved: h:x");
+        assert_eq!(wrong("a:1:70000"), "port out of range:70000");
+        assert_eq!(
+            wrong("a:1:1;1"),
+            "Client and election port must be different! Please update the configuration file on server.1"
+        );
+    }
+
+    #[test]
+    fn roles_are_known_and_equal() {
+        assert_eq!(wrong("a:1:2:foo"), "Unrecognised peertype: foo");
+        assert!(wrong("a:1:2:observer|b:3:4").starts_with("Multiple addresses should have similar roles: "));
     }
 }

@@ -4,6 +4,7 @@
 use super::Config;
 use super::error::{ConfigError, Notice};
 use super::sources::Setting;
+use zab::EnsembleError;
 
 /// Looks at the whole configuration and repairs what Apache repairs.
 pub fn check(
@@ -153,14 +154,17 @@ impl Checker<'_> {
         let ensemble = &config.ensemble;
         let members = &ensemble.members;
         if !ensemble.multi_address
-            && let Some((id, _)) = members.servers.iter().find(|(_, member)| member.addresses.len() > 1)
+            && let Some((id, _)) = members.members.iter().find(|(_, member)| member.quorum.len() > 1)
         {
             let text = format!(
                 "Multiple address feature is disabled, but multiple addresses were specified for sid {id}"
             );
             return Err(self.error("server.*", text));
         }
-        let (participants, observers) = (members.participants(), members.observers());
+        let (participants, observers) = (members.voters().count(), members.observer_count());
+        if let Err(EnsembleError { key, reason }) = members.check() {
+            return Err(ConfigError { key: Some(key.into()), ..ConfigError::whole(&self.file, reason) });
+        }
         let whole = |text: &str| Err(ConfigError::whole(&self.file, text));
         if participants == 0 && observers > 0 {
             return whole("Observers w/o participants is an invalid configuration");

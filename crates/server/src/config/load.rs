@@ -3,7 +3,6 @@
 
 use super::checks;
 use super::error::{ConfigError, Notice};
-use super::members::{HostPort, Members};
 use super::numbers::parse_decimal;
 use super::properties;
 use super::table;
@@ -13,6 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use zab::{Address, ServerId};
 
 /// Reads the configuration file, the dynamic file it may name, and `myid`.
 ///
@@ -76,12 +76,12 @@ impl Config {
         let entries = properties::entries(text)
             .map_err(|malformed| ConfigError::at_line(file, malformed.line, malformed.message))?;
         for entry in entries {
-            let members: &mut Members = &mut self.ensemble.members;
+            let members = &mut self.ensemble.members;
             let (name, value) = (entry.name.as_str(), entry.value.as_str());
             let added = match name.split_once('.') {
-                Some(("server", suffix)) => members.add_server(suffix, value),
-                Some(("group", suffix)) => members.add_group(suffix, value),
-                Some(("weight", suffix)) => members.add_weight(suffix, value),
+                Some(("server" | "group" | "weight", _)) => {
+                    members.set(name, value).map_err(|error| error.reason)
+                }
                 _ if name == "version" => Err("dynamic file shouldn't have version inside".to_owned()),
                 _ => Err(format!("Unrecognised parameter: {name}")),
             };
@@ -152,9 +152,9 @@ impl Config {
     }
 
     fn adopt_client_addresses(&mut self, notices: &mut Vec<Notice>) -> Result<(), ConfigError> {
-        let servers = &self.ensemble.members.servers;
+        let servers = &self.ensemble.members.members;
         let own = match self.ensemble.my_id {
-            Some(id) => servers.get_key_value(&id),
+            Some(id) => servers.get_key_value(&ServerId(id)),
             // Without myid Apache opens no port here. With a single line there is no doubt whose it is.
             None if servers.len() == 1 && self.listen.client_port.is_none() => {
                 notices.push(Notice::warn(
@@ -176,7 +176,7 @@ impl Config {
         );
         for (what, theirs, port, address) in [plain, tls] {
             let Some(theirs) = theirs else { continue };
-            if let Some(ours) = port.map(|port| HostPort { host: wildcard(address.as_deref()), port })
+            if let Some(ours) = port.map(|port| Address { host: wildcard(address.as_deref()), port })
                 && !agree(&ours, &theirs)
             {
                 let text = format!(
@@ -191,7 +191,7 @@ impl Config {
         if self.listen.secure_client_port.is_some() {
             return Err(ConfigError {
                 key: Some(format!("server.{id}").into()),
-                value: servers.get(&id).map(|member| member.to_string().into()),
+                value: servers.get(&id).map(|member| member.text(true).into()),
                 ..ConfigError::whole(&self.file, checks::NO_TLS)
             });
         }
@@ -204,7 +204,7 @@ fn wildcard(address: Option<&str>) -> String {
 }
 
 /// A wildcard agrees with any host; otherwise both must be the same.
-fn agree(ours: &HostPort, theirs: &HostPort) -> bool {
+fn agree(ours: &Address, theirs: &Address) -> bool {
     let any = ours.host == "0.0.0.0" || ours.host == "::";
     let plain = |host: &str| {
         if host.eq_ignore_ascii_case("localhost") { "127.0.0.1".into() } else { host.to_lowercase() }

@@ -1,17 +1,15 @@
 //! From the configuration to a member of an ensemble (reference: quorum-protocol §1).
 
-use super::members::PeerAddress;
 use super::{Config, ConfigError};
-use crate::net::peers::PeersConfig;
+use crate::net::peers::{PeersConfig, Place};
 use node::Membership;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use store::Epochs;
-use zab::{Ensemble, PeerConfig, ServerId, WindowLimits};
+use zab::{Address, PeerConfig, ServerId, WindowLimits};
 
 impl Config {
     /// Is this a server of an ensemble, rather than one alone? (Apache: `isDistributed`.)
     pub fn is_member(&self) -> bool {
-        let participants = self.ensemble.members.participants();
+        let participants = self.ensemble.members.voters().count();
         participants > 1 || (participants > 0 && !self.ensemble.standalone_enabled)
     }
 
@@ -40,7 +38,7 @@ impl Config {
                 ..ConfigError::whole(&myid, "this number cannot be a server's")
             });
         }
-        if !self.ensemble.members.servers.contains_key(&id) {
+        if !self.ensemble.members.members.contains_key(&ServerId(id)) {
             return Err(ConfigError {
                 value: Some(id.to_string().into()),
                 allowed: "the number of one of the server.N lines".into(),
@@ -54,7 +52,7 @@ impl Config {
     pub(crate) fn membership(&self, epochs: Epochs) -> Membership {
         let ensemble = &self.ensemble;
         let positive = |value: i32| u64::try_from(value).unwrap_or_default();
-        let mut peer = PeerConfig::new(ServerId(self.my_id()), self.members_as_ensemble());
+        let mut peer = PeerConfig::new(ServerId(self.my_id()), self.ensemble.members.clone());
         peer.tick_time_ms = positive(self.sessions.tick_time_ms);
         peer.init_limit = positive(ensemble.init_limit);
         peer.sync_limit = positive(ensemble.sync_limit);
@@ -74,56 +72,32 @@ impl Config {
         }
     }
 
-    fn members_as_ensemble(&self) -> Ensemble {
-        let members = &self.ensemble.members;
-        let mut text = String::new();
-        for (id, member) in &members.servers {
-            text += &format!("server.{id}={member}\n");
-        }
-        let groups: std::collections::BTreeSet<i64> = members.groups.values().copied().collect();
-        for group in groups {
-            let ids = members.groups.iter().filter(|(_, of)| **of == group).map(|(id, _)| id.to_string());
-            text += &format!("group.{group}={}\n", ids.collect::<Vec<_>>().join(":"));
-        }
-        for (id, weight) in &members.weights {
-            text += &format!("weight.{id}={weight}\n");
-        }
-        Ensemble::parse(&text).expect("member lines were checked when they were read")
-    }
-
-    /// Where the other servers reach this one.
-    ///
-    /// # Errors
-    /// When a name of its own line does not resolve.
-    pub(crate) fn peers_config(&self) -> Result<PeersConfig, ConfigError> {
-        let id = self.my_id();
-        let own = self.ensemble.members.servers.get(&id).map_or(&[][..], |member| &member.addresses);
-        let all = |port: &dyn Fn(&PeerAddress) -> u16| -> Result<Vec<SocketAddr>, ConfigError> {
-            let mut found = Vec::new();
-            for address in own {
-                let port = port(address);
-                if self.ensemble.listen_on_all_ips {
-                    found.push(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
-                    continue;
-                }
-                let mut resolved =
-                    (address.host.as_str(), port).to_socket_addrs().map_err(|error| ConfigError {
-                        key: Some(format!("server.{id}").into()),
-                        value: Some(address.host.as_str().into()),
-                        allowed: "a name of this machine that resolves, or quorumListenOnAllIPs=true".into(),
-                        ..ConfigError::whole(&self.file, format!("unknown host: {error}"))
-                    })?;
-                found.extend(resolved.next());
-            }
-            found.dedup();
-            Ok(found)
+    /// Where the other servers reach this one: its own line, or every address of the machine. Names are resolved when a
+    /// port is bound, not here.
+    pub(crate) fn peers_config(&self) -> PeersConfig {
+        let own = self.ensemble.members.members.get(&ServerId(self.my_id()));
+        let place = |host: &str, port: u16| {
+            let host = (!self.ensemble.listen_on_all_ips).then(|| host.to_owned());
+            Place { host, port }
         };
-        let observers = self.observer_master_port().map(|port| all(&|_| port)).transpose()?;
-        Ok(PeersConfig {
-            election: all(&|a| a.election_port)?,
-            quorum: all(&|a| a.quorum_port)?,
+        let places = |addresses: &[Address]| -> Vec<Place> {
+            let mut places: Vec<Place> = addresses.iter().map(|a| place(&a.host, a.port)).collect();
+            places.dedup();
+            places
+        };
+        let (election, quorum) =
+            own.map_or((&[][..], &[][..]), |spec| (&spec.election[..], &spec.quorum[..]));
+        let observers = self.observer_master_port().map(|port| {
+            let mut places: Vec<Place> = quorum.iter().map(|a| place(&a.host, port)).collect();
+            places.dedup();
+            places
+        });
+        PeersConfig {
+            election: places(election),
+            quorum: places(quorum),
             observers: observers.unwrap_or_default(),
-        })
+            bind_retries: self.ensemble.election_port_bind_retry.unsigned_abs(),
+        }
     }
 
     fn observer_master_port(&self) -> Option<u16> {

@@ -15,7 +15,6 @@ mod error;
 mod jvm_flags;
 pub mod key;
 pub mod load;
-pub mod members;
 mod membership;
 pub mod numbers;
 pub mod properties;

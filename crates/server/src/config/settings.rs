@@ -1,6 +1,5 @@
 //! The typed settings, grouped by who uses them. Defaults are Apache's; the table of keys is tested against them.
 
-use super::members::Members;
 use std::path::PathBuf;
 use store::Compression;
 use tree::auth::DigestAlgorithm;
@@ -349,7 +348,7 @@ pub struct Ensemble {
     /// The number in `<dataDir>/myid`, if there is that file.
     pub my_id: Option<i64>,
     /// `server.N`, `group.G`, `weight.N`.
-    pub members: Members,
+    pub members: zab::Ensemble,
     /// Ticks a learner may take to connect and synchronise.
     pub init_limit: i32,
     /// Ticks a learner may lag behind.
@@ -432,7 +431,7 @@ impl Default for Ensemble {
     fn default() -> Ensemble {
         Ensemble {
             my_id: None,
-            members: Members::default(),
+            members: zab::Ensemble::default(),
             init_limit: 0,
             sync_limit: 0,
             connect_to_learner_master_limit: 0,

@@ -556,7 +556,7 @@ fn what_belongs_to_tests_is_refused() {
 fn one_server_line_is_a_standalone_server() {
     let (config, notice) = noticed("server.1=localhost:2888:3888;2181");
     assert_eq!(notice, "ERROR Invalid configuration, only one server specified (ignoring)");
-    assert_eq!(config.ensemble.members.participants(), 1);
+    assert_eq!(config.ensemble.members.voters().count(), 1);
 }
 
 #[test]
@@ -583,6 +583,17 @@ fn several_servers_make_a_member() {
             "Multiple address feature is disabled, but multiple addresses were specified for sid 1"
         )
     );
+}
+
+/// With groups every voter is in one; a list without one of them is refused here, and not found out later.
+#[test]
+fn every_participant_is_in_a_group() {
+    let members =
+        "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer\ninitLimit=5\nsyncLimit=2";
+    let text = wrong(&format!("{members}\ngroup.1=1:2"));
+    assert_eq!(text, "zoo.cfg: server.3: every participant must be in a group");
+    let config = quiet(&format!("{members}\ngroup.1=1:2\ngroup.2=3\nweight.3=2"));
+    assert_eq!(config.ensemble.members.weights[&zab::ServerId(3)], 2);
 }
 
 /// A member must know which of the servers it is.
@@ -622,8 +633,8 @@ fn a_dynamic_file_takes_the_member_lines() {
     assert!(text.contains("parameter: server.1 must be in a separate dynamic config file"), "{text}");
     let config = quiet("dynamicConfigFile=/d");
     let dynamic = |text: &str| config.clone().with_dynamic("/d", text, &mut Vec::new());
-    assert_eq!(dynamic("server.1=a:1:2;2181").unwrap().ensemble.members.participants(), 1);
-    assert_eq!(dynamic("").unwrap().ensemble.members.participants(), 0);
+    assert_eq!(dynamic("server.1=a:1:2;2181").unwrap().ensemble.members.voters().count(), 1);
+    assert_eq!(dynamic("").unwrap().ensemble.members.voters().count(), 0);
     let text = dynamic("server.1=a:1:2\ntickTime=5").unwrap_err().to_string();
     assert!(text.starts_with("/d, line 2: tickTime=5: Unrecognised parameter: tickTime"), "{text}");
     assert!(

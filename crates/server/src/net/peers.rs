@@ -12,8 +12,9 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use node::{Input, NoteLevel, Now, Outputs, PeerInput};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,18 +24,42 @@ use zab::{ConnId, Dial, DialId, Port};
 const PEER_BIT: usize = 1 << 62;
 /// Names below are those of listeners.
 const FIRST_CONN: u64 = 256;
+/// Between two tries to bind the election port.
+const BIND_PAUSE: Duration = Duration::from_secs(1);
 /// What may wait for one server that does not read; behind it the connection ends.
 const QUEUE_BYTES_MAX: usize = 256 << 20;
 
 /// Where a member is reached by the others.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeersConfig {
     /// Where elections are held; at least one.
-    pub election: Vec<SocketAddr>,
+    pub election: Vec<Place>,
     /// Where a leader listens; at least one.
-    pub quorum: Vec<SocketAddr>,
+    pub quorum: Vec<Place>,
     /// Where a follower takes observers, if it does.
-    pub observers: Vec<SocketAddr>,
+    pub observers: Vec<Place>,
+    /// How often the election port is tried again, a second apart; 0 is for ever.
+    pub bind_retries: u32,
+}
+
+/// Somewhere to listen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// A name or an address of this machine; without one every address, of both families.
+    pub host: Option<String>,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { host, port } = self;
+        match host.as_deref() {
+            None => write!(f, "every address, port {port}"),
+            Some(host) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Some(host) => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// All connections to other servers.
@@ -64,12 +89,26 @@ impl<M: Machine> Turn<'_, M> {
 }
 
 impl Peers {
-    /// Binds the election port.
+    /// Binds the election port. In a cluster of containers this server's own name may come a little later than the server.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When it cannot be had after `electionPortBindRetry` more tries.
     pub(crate) fn open(config: PeersConfig, outbox: Arc<Outbox>) -> io::Result<Peers> {
-        let listeners = bind(Port::Election, &config.election)?.into_iter().enumerate().collect();
+        let mut tries = 0;
+        let listeners = loop {
+            match bind(Port::Election, &config.election) {
+                Ok(listeners) => break listeners,
+                Err(error) if config.bind_retries > 0 && tries >= config.bind_retries => {
+                    return Err(io::Error::other(format!(
+                        "As a result of {error}, nobody can elect this server"
+                    )));
+                }
+                Err(error) => log::warn!("{error}; trying again in a second"),
+            }
+            tries += 1;
+            thread::sleep(BIND_PAUSE);
+        };
+        let listeners = listeners.into_iter().enumerate().collect();
         Ok(Peers { config, listeners, conns: BTreeMap::new(), next: FIRST_CONN, outbox })
     }
 
@@ -276,9 +315,7 @@ impl Peers {
                     self.listeners.insert(name, (port, listener));
                 }
             }
-            Err(error) => {
-                (turn.log)(NoteLevel::Error, &format!("Couldn't bind to {addresses:?}: {error}"));
-            }
+            Err(error) => (turn.log)(NoteLevel::Error, &error.to_string()),
         }
     }
 
@@ -298,12 +335,48 @@ impl Peers {
     }
 }
 
-fn bind(port: Port, addresses: &[SocketAddr]) -> io::Result<Vec<(Port, Listener)>> {
-    let bind = |address: &SocketAddr| {
-        let config = ListenConfig { address: *address, backlog: -1, keep_alive: false };
-        Listener::bind(&config).map(|listener| (port, listener))
+/// Listens at every place that can be had; one is enough.
+fn bind(port: Port, places: &[Place]) -> io::Result<Vec<(Port, Listener)>> {
+    let (mut listeners, mut failures) = (Vec::new(), Vec::new());
+    for place in places {
+        match listen(place) {
+            Ok(here) => listeners.extend(here.into_iter().map(|listener| (port, listener))),
+            Err(error) => failures.push(format!("{place} ({error})")),
+        }
+    }
+    let failures = failures.join(", ");
+    if listeners.is_empty() {
+        return Err(io::Error::other(format!("Couldn't bind to {failures}")));
+    }
+    if !failures.is_empty() {
+        log::warn!("Couldn't bind to {failures}; other addresses have to do");
+    }
+    Ok(listeners)
+}
+
+/// Everything that a name stands for, as far as it is here; where no address is given, both families.
+fn listen(place: &Place) -> io::Result<Vec<Listener>> {
+    let one = |ip: IpAddr| {
+        let address = SocketAddr::new(ip, place.port);
+        Listener::bind(&ListenConfig { address, backlog: -1, keep_alive: false })
     };
-    addresses.iter().map(bind).collect()
+    let Some(host) = &place.host else {
+        // The one takes both, where there are both.
+        let any = one(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| one(Ipv4Addr::UNSPECIFIED.into()))?;
+        return Ok(vec![any]);
+    };
+    let mut addresses: Vec<IpAddr> =
+        (host.as_str(), place.port).to_socket_addrs()?.map(|address| address.ip()).collect();
+    addresses.sort();
+    addresses.dedup();
+    let (mut listeners, mut last) = (Vec::new(), io::Error::other("the name stands for no address"));
+    for address in addresses {
+        match one(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => last = error,
+        }
+    }
+    if listeners.is_empty() { Err(last) } else { Ok(listeners) }
 }
 
 /// The first address that answers; they share the time.
@@ -332,4 +405,91 @@ fn connect(hosts: &[(String, u16)], limit: Duration) -> Option<StdStream> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn at(host: &str, port: u16) -> Place {
+        Place { host: Some(host.to_owned()), port }
+    }
+
+    fn port_of(listeners: &[(Port, Listener)]) -> u16 {
+        listeners[0].1.address().port()
+    }
+
+    fn reaches(host: &str, port: u16) -> bool {
+        connect(&[(host.to_owned(), port)], Duration::from_secs(2)).is_some()
+    }
+
+    fn has_ipv6() -> bool {
+        TcpListener::bind("[::1]:0").is_ok()
+    }
+
+    /// `quorumListenOnAllIPs`
+    #[test]
+    fn every_address_is_of_both_families() {
+        let listeners = bind(Port::Quorum, &[Place { host: None, port: 0 }]).unwrap();
+        let port = port_of(&listeners);
+        assert!(reaches("127.0.0.1", port) && reaches("127.0.0.2", port));
+        assert_eq!(reaches("::1", port), has_ipv6());
+    }
+
+    #[test]
+    fn each_of_several_addresses_is_listened_at() {
+        let listeners = bind(Port::Election, &[at("127.0.0.1", 0), at("127.0.0.2", 0)]).unwrap();
+        assert_eq!(listeners.len(), 2);
+        for (n, (_, listener)) in listeners.iter().enumerate() {
+            let address = listener.address();
+            assert_eq!(address.ip().to_string(), format!("127.0.0.{}", n + 1));
+            assert!(reaches(&address.ip().to_string(), address.port()));
+        }
+        if has_ipv6() {
+            let listeners = bind(Port::Election, &[at("::1", 0)]).unwrap();
+            assert!(reaches("::1", port_of(&listeners)));
+        }
+    }
+
+    /// Apache's servers dial the IPv4 address of a name, others may dial the other one.
+    #[test]
+    fn a_name_is_listened_at_under_all_its_addresses() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let _listeners = bind(Port::Election, &[at("localhost", free)]).unwrap();
+        for address in ("localhost", free).to_socket_addrs().unwrap() {
+            assert!(StdStream::connect(address).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn one_address_that_can_be_had_is_enough() {
+        let places = [at("no.such.host.invalid", 0), at("192.0.2.1", 0), at("127.0.0.1", 0)];
+        let listeners = bind(Port::Quorum, &places).unwrap();
+        assert_eq!(listeners.len(), 1);
+        let error = bind(Port::Quorum, &places[..2]).unwrap_err().to_string();
+        assert!(error.starts_with("Couldn't bind to no.such.host.invalid:0 ("), "{error}");
+        assert!(error.contains("192.0.2.1:0 ("), "{error}");
+    }
+
+    /// Names are looked up at every dial, and one that is nobody's is a dial that failed.
+    #[test]
+    fn a_dial_takes_the_first_address_that_answers() {
+        let listeners = bind(Port::Election, &[at("127.0.0.1", 0)]).unwrap();
+        let port = port_of(&listeners);
+        let nowhere = ("no.such.host.invalid".to_owned(), port);
+        let closed = ("127.0.0.3".to_owned(), port);
+        let open = ("127.0.0.1".to_owned(), port);
+        let limit = Duration::from_secs(5);
+        let stream = connect(&[nowhere.clone(), closed.clone(), open], limit).expect("the third one");
+        assert_eq!(stream.peer_addr().unwrap().to_string(), format!("127.0.0.1:{port}"));
+        assert!(connect(&[nowhere, closed], limit).is_none());
+    }
+
+    #[test]
+    fn places_read_as_in_the_configuration() {
+        assert_eq!(at("zk1", 3888).to_string(), "zk1:3888");
+        assert_eq!(at("::1", 3888).to_string(), "[::1]:3888");
+        assert_eq!(Place { host: None, port: 3888 }.to_string(), "every address, port 3888");
+    }
 }

@@ -5,8 +5,8 @@ use crate::config::key::Class::{File, FileOrFlag, Property, System};
 use crate::config::key::Kind::{Family, Int, Long, Switch, Text, UnlessNo, Unread};
 use crate::config::key::Verdict::{Ensemble, Honoured, Later, Rejected};
 use crate::config::key::{Key, Trouble};
-use crate::config::members::{Members, Role};
 use std::path::PathBuf;
+use zab::Role;
 
 const INT_MAX: i32 = i32::MAX;
 const SASL: &str = "SASL";
@@ -123,20 +123,21 @@ pub static KEYS: &[Key] = &[
         "Whether host names are looked up backwards."),
 ];
 
-fn members(result: Result<(), String>) -> Result<(), Trouble> {
-    result.map_err(Trouble::Wrong)
-}
-
 fn server(config: &mut Config, suffix: &str, value: &str) -> Result<(), Trouble> {
-    members(Members::add_server(&mut config.ensemble.members, suffix, value))
+    member_line(config, "server", suffix, value)
 }
 
 fn group(config: &mut Config, suffix: &str, value: &str) -> Result<(), Trouble> {
-    members(config.ensemble.members.add_group(suffix, value))
+    member_line(config, "group", suffix, value)
 }
 
 fn weight(config: &mut Config, suffix: &str, value: &str) -> Result<(), Trouble> {
-    members(config.ensemble.members.add_weight(suffix, value))
+    member_line(config, "weight", suffix, value)
+}
+
+fn member_line(config: &mut Config, what: &str, suffix: &str, value: &str) -> Result<(), Trouble> {
+    let added = config.ensemble.members.set(&format!("{what}.{suffix}"), value);
+    added.map_err(|error| Trouble::Wrong(error.reason))
 }
 
 fn election_algorithm(_: &mut Config, value: &str) -> Result<(), Trouble> {
@@ -148,7 +149,7 @@ fn election_algorithm(_: &mut Config, value: &str) -> Result<(), Trouble> {
 }
 
 fn peer_type(config: &mut Config, value: &str) -> Result<(), Trouble> {
-    config.ensemble.observer = Role::parse(value).map_err(Trouble::Wrong)? == Role::Observer;
+    config.ensemble.observer = Role::parse(value).map_err(|error| Trouble::Wrong(error.0))? == Role::Observer;
     Ok(())
 }
 
