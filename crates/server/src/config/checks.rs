@@ -4,7 +4,7 @@
 use super::Config;
 use super::error::{ConfigError, Notice};
 use super::sources::Setting;
-use zab::EnsembleError;
+use zab::{EnsembleError, ServerId};
 
 /// Looks at the whole configuration and repairs what Apache repairs.
 pub fn check(
@@ -163,7 +163,14 @@ impl Checker<'_> {
         }
         let (participants, observers) = (members.voters().count(), members.observer_count());
         if let Err(EnsembleError { key, reason }) = members.check() {
-            return Err(ConfigError { key: Some(key.into()), ..ConfigError::whole(&self.file, reason) });
+            let named = |id: &ServerId| key == format!("server.{id}");
+            let line = members.members.iter().find(|(id, _)| named(id)).map(|(_, spec)| spec.text(true));
+            return Err(ConfigError {
+                value: line.map(Into::into),
+                key: Some(key.into()),
+                allowed: "a server that one of the group.G lines names".into(),
+                ..ConfigError::whole(&self.file, reason)
+            });
         }
         let whole = |text: &str| Err(ConfigError::whole(&self.file, text));
         if participants == 0 && observers > 0 {

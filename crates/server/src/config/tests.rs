@@ -591,7 +591,11 @@ fn every_participant_is_in_a_group() {
     let members =
         "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer\ninitLimit=5\nsyncLimit=2";
     let text = wrong(&format!("{members}\ngroup.1=1:2"));
-    assert_eq!(text, "zoo.cfg: server.3: every participant must be in a group");
+    assert_eq!(
+        text,
+        "zoo.cfg: server.3=c:1:2:participant: every participant must be in a group \
+         (allowed: a server that one of the group.G lines names)"
+    );
     let config = quiet(&format!("{members}\ngroup.1=1:2\ngroup.2=3\nweight.3=2"));
     assert_eq!(config.ensemble.members.weights[&zab::ServerId(3)], 2);
 }
