@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 pub(crate) struct Deadline {
     /// The end, in ms of the monotonic clock; always the end of a bucket.
     pub(crate) at_ms: u64,
-    /// The bucket it stands in; never after `at_ms`.
+    /// The bucket it stands in, never after `at_ms`; [`NOWHERE`] once it has ended.
     queued_ms: u64,
 }
+
+/// No bucket.
+const NOWHERE: u64 = u64::MAX;
 
 /// Slots of a slab by the bucket in which their deadline is to be checked.
 ///
@@ -64,6 +67,8 @@ impl ExpiryQueue {
             return false;
         }
         if deadline.at_ms <= bucket {
+            // The slot may stand in this bucket once more, from an item that had it before.
+            deadline.queued_ms = NOWHERE;
             return true;
         }
         deadline.queued_ms = deadline.at_ms;
@@ -101,6 +106,19 @@ mod tests {
         assert_eq!(queue.pop(9999), Some((2500, vec![7])));
         assert!(queue.check(&mut deadline, 7, 2500));
         assert_eq!(queue.pop(9999), None);
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_ends_once() {
+        let mut queue = ExpiryQueue::new(500);
+        queue.insert(7, 0, 1000);
+        let mut deadline = queue.insert(7, 100, 1000);
+        let (bucket, slots) = queue.pop(1500).expect("the bucket of both");
+        let ended = slots.iter().filter(|slot| queue.check(&mut deadline, **slot, bucket)).count();
+        assert_eq!((slots.len(), ended), (2, 1));
+        queue.touch(&mut deadline, 7, 2000, 1000);
+        let (bucket, _) = queue.pop(3500).expect("it lives again");
+        assert!(queue.check(&mut deadline, 7, bucket));
     }
 
     #[test]

@@ -260,3 +260,20 @@ fn an_ended_one_is_nowhere_any_more() {
         assert_eq!(cluster.try_connect(server, ended.session), None);
     }
 }
+
+#[test]
+fn an_observer_has_them_and_makes_them_global() {
+    let mut cluster = Cluster::new(2, 1);
+    cluster.settings.local_sessions_enabled = true;
+    cluster.settings.local_sessions_upgrading_enabled = true;
+    (1..=3).for_each(|id| cluster.start(id));
+    cluster.settle();
+    assert_eq!(cluster.mode(3), "observer");
+    let (local, global) = (cluster.connect(3), cluster.connect(3));
+    assert_eq!(cluster.create(&local, "/n").err, 0);
+    assert_eq!(cluster.call(&global, &create("/e", CreateMode::Ephemeral)).err, 0);
+    assert_eq!(cluster.node(3).server_stats().local_sessions, 1);
+    assert!(cluster.try_connect(1, global.session).is_some());
+    assert_eq!(cluster.try_connect(1, local.session), None);
+    cluster.assert_equal();
+}

@@ -234,3 +234,37 @@ fn a_partitioned_leader_reads_on_from_what_it_has_and_catches_up() {
     assert_eq!(cluster.call(&client, &exists("/meanwhile")).err, 0);
     cluster.assert_equal();
 }
+
+/// Observers look for a leader like everybody else.
+#[test]
+fn an_observer_reads_on_too() {
+    let mut cluster = Cluster::new(2, 1);
+    cluster.settings.read_only_mode_enabled = true;
+    cluster.settings.local_sessions_enabled = true;
+    (1..=3).for_each(|id| cluster.start(id));
+    cluster.settle();
+    cluster.kill(1);
+    cluster.advance_ms(10_000);
+    assert_eq!((cluster.mode(2), cluster.mode(3)), ("read-only", "read-only"));
+    let client = reader(&mut cluster, 3);
+    cluster.start(1);
+    cluster.settle();
+    assert_eq!(cluster.mode(3), "observer");
+    assert!(cluster.is_closed(&client));
+}
+
+/// A snapshot or a log of what was only read must not exist: after a restart everything is as before.
+#[test]
+fn nothing_of_it_reaches_the_disk() {
+    let mut cluster = alone(true);
+    let before = (cluster.node(1).tree().last_zxid(), cluster.node(1).tree().digest());
+    let client = reader(&mut cluster, 1);
+    cluster.call(&client, &create("/b", CreateMode::Persistent));
+    cluster.call(&client, &Request::CloseSession);
+    reader(&mut cluster, 1);
+    cluster.advance_ms(30_000);
+    cluster.kill(1);
+    cluster.start(1);
+    let tree = cluster.node(1).tree();
+    assert_eq!((tree.last_zxid(), tree.digest()), before);
+}
