@@ -66,6 +66,21 @@ impl Program {
         members: &str,
     ) -> io::Result<Server> {
         let _ = std::fs::remove_dir_all(directory);
+        self.resume_member(profile, port, directory, id, members)
+    }
+
+    /// Starts a server of an ensemble on a directory that may hold data.
+    ///
+    /// # Errors
+    /// As for [`Program::start_member`].
+    pub fn resume_member(
+        &self,
+        profile: &Profile,
+        port: u16,
+        directory: &Path,
+        id: i64,
+        members: &str,
+    ) -> io::Result<Server> {
         std::fs::create_dir_all(directory.join("data"))?;
         std::fs::write(directory.join("data/myid"), format!("{id}\n"))?;
         self.launch(profile, port, directory, members)
@@ -88,7 +103,7 @@ impl Program {
         Ok(Server { child, address, directory: directory.to_owned() })
     }
 
-    pub(crate) fn command(&self, profile: &Profile, configuration: &Path) -> Command {
+    fn command(&self, profile: &Profile, configuration: &Path) -> Command {
         let properties = COMMON_PROPERTIES.iter().chain(profile.properties);
         let flags: Vec<String> = properties.map(|(name, value)| format!("-D{name}={value}")).collect();
         match self {

@@ -1,13 +1,12 @@
-//! Three servers of one kind.
+//! Three servers.
 
-use crate::process::Program;
-use crate::profile::{COMMON_SETTINGS, Profile};
+use crate::process::{Program, Server};
+use crate::profile::Profile;
 use crate::socket::Socket;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 pub(super) const SERVERS: usize = 3;
@@ -17,28 +16,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The servers; killed when dropped.
 pub(super) struct Ensemble {
-    program: Program,
+    programs: [Program; SERVERS],
     profile: Profile,
     port: u16,
     directory: PathBuf,
-    children: [Option<Child>; SERVERS],
+    servers: [Option<Server>; SERVERS],
 }
 
 impl Ensemble {
     /// Starts all three on empty directories, and waits until they have a leader.
     pub(super) fn start(
-        program: Program,
+        programs: [Program; SERVERS],
         profile: &Profile,
         port: u16,
         directory: &Path,
     ) -> io::Result<Ensemble> {
         let _ = fs::remove_dir_all(directory);
         let mut ensemble = Ensemble {
-            program,
+            programs,
             profile: profile.clone(),
             port,
             directory: directory.to_owned(),
-            children: Default::default(),
+            servers: Default::default(),
         };
         (0..SERVERS).try_for_each(|place| ensemble.resume(place))?;
         ensemble.settle()?;
@@ -51,46 +50,21 @@ impl Ensemble {
 
     /// Starts a server on what it has.
     pub(super) fn resume(&mut self, place: usize) -> io::Result<()> {
-        if Socket::open(self.address(place)).is_ok() {
-            let address = self.address(place);
-            return Err(io::Error::other(format!(
-                "somebody listens on {address} already: choose another --port"
-            )));
-        }
-        let directory = self.directory.join((place + 1).to_string());
-        fs::create_dir_all(directory.join("data"))?;
-        fs::write(directory.join("data/myid"), format!("{}\n", place + 1))?;
-        let configuration = directory.join("zoo.cfg");
-        fs::write(&configuration, self.configuration(place, &directory))?;
-        let output = File::options().create(true).append(true).open(directory.join("output"))?;
-        let mut command = self.program.command(&self.profile, &configuration);
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).current_dir(&directory);
-        self.children[place] = Some(command.spawn()?);
-        Ok(())
-    }
-
-    fn configuration(&self, place: usize, directory: &Path) -> String {
-        let mut text = format!(
-            "dataDir={}/data\nclientPort={}\nclientPortAddress=127.0.0.1\ninitLimit=50\nsyncLimit=20\n",
-            directory.display(),
-            self.address(place).port()
-        );
-        for (key, value) in COMMON_SETTINGS.iter().chain(self.profile.settings) {
-            text.push_str(&format!("{key}={value}\n"));
-        }
+        let mut members = "initLimit=50\nsyncLimit=20\n".to_owned();
         for n in 0..SERVERS {
             let (quorum, election) = (self.port + 3 + n as u16, self.port + 6 + n as u16);
-            text.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", n + 1));
+            members.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", n + 1));
         }
-        text
+        let (id, directory) = (place as i64 + 1, self.directory.join((place + 1).to_string()));
+        let port = self.address(place).port();
+        let server = self.programs[place].resume_member(&self.profile, port, &directory, id, &members)?;
+        self.servers[place] = Some(server);
+        Ok(())
     }
 
     /// Ends a server as a crash of its process would.
     pub(super) fn kill(&mut self, place: usize) {
-        if let Some(mut child) = self.children[place].take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.servers[place] = None;
     }
 
     /// The answer to a four-letter word, if there is one.
@@ -110,7 +84,7 @@ impl Ensemble {
     pub(super) fn settle(&self) -> io::Result<usize> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let running = (0..SERVERS).filter(|place| self.children[*place].is_some());
+            let running = (0..SERVERS).filter(|place| self.servers[*place].is_some());
             let modes: Vec<_> = running.map(|place| (place, self.mode(place).unwrap_or_default())).collect();
             let leader = modes.iter().find(|(_, mode)| mode == "leader");
             if let Some((leader, _)) = leader
@@ -139,11 +113,5 @@ impl Ensemble {
             std::thread::sleep(LOOK_EVERY);
         }
         Err(io::Error::other(format!("isro says {seen:?} and not {last}")))
-    }
-}
-
-impl Drop for Ensemble {
-    fn drop(&mut self) {
-        (0..SERVERS).for_each(|place| self.kill(place));
     }
 }

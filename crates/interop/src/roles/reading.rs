@@ -25,7 +25,7 @@ pub(super) fn with_local_sessions(ensemble: &mut Ensemble, teller: &mut Teller) 
     }
     let mut reader = teller.connect(LEFT, READER)?;
     teller.words(ensemble, LEFT);
-    reads_and_writes(teller, &mut reader);
+    reads_and_writes(ensemble, teller, &mut reader);
     let mut again = teller.connect(LEFT, Hello { session: reader.session, ..READER })?;
     teller.end(&mut reader);
     teller.call(&mut again, &look());
@@ -70,7 +70,7 @@ pub(super) fn with_global_sessions(ensemble: &mut Ensemble, teller: &mut Teller)
     teller.end(&mut wrong);
     let mut reader = teller.connect(LEFT, unknown)?;
     teller.words(ensemble, LEFT);
-    reads_and_writes(teller, &mut reader);
+    reads_and_writes(ensemble, teller, &mut reader);
     teller.call(&mut reader, &[Frame::of(&Request::CloseSession)]);
     teller.call(&mut reader, &look());
     let mut again = teller.connect(LEFT, unknown)?;
@@ -119,11 +119,12 @@ fn refuse_who_writes(teller: &mut Teller) -> io::Result<()> {
     Ok(())
 }
 
-fn reads_and_writes(teller: &mut Teller, reader: &mut Client) {
+fn reads_and_writes(ensemble: &Ensemble, teller: &mut Teller, reader: &mut Client) {
     let writes = writes();
     let frames = reads().into_iter().chain(writes.iter().map(Frame::of)).chain(reads());
     // One by one: at Apache some answers overtake others.
     frames.for_each(|frame| teller.call(reader, &[frame]));
+    teller.words(ensemble, LEFT);
 }
 
 fn look() -> [Frame; 1] {

@@ -221,7 +221,7 @@ impl Teller {
             &["zk_server_state\t", "zk_global_sessions\t", "zk_local_sessions\t", "zk_ephemerals_count\t"],
         );
         mntr.sort();
-        let srvr = told(&srvr, &["READ-ONLY", "Mode: ", "Node count: "]);
+        let srvr = told(&srvr, &["READ-ONLY", "Mode: ", "Node count: ", "Outstanding: "]);
         let dump = self.dump(&dump);
         for line in mntr.into_iter().chain(srvr).chain(dump) {
             self.say(format!("{}: {line}", NAMES[role]));
