@@ -362,9 +362,10 @@ impl<M: Machine> Running<M> {
         loop {
             self.parts.machine.step(self.now, Input::Flush, &mut self.parts.out);
             self.carry_out();
+            // Other servers first: what they are sent has a way to go before any client gets an answer.
+            let peers = self.with_peers(|peers, turn| peers.carry_out(turn)).unwrap_or(false);
             let written = self.write_dirty();
             let gone = self.bury_ended();
-            let peers = self.with_peers(|peers, turn| peers.carry_out(turn)).unwrap_or(false);
             if !(written | gone | peers) || self.halt.is_some() {
                 return;
             }
