@@ -106,6 +106,28 @@ fn a_deposed_leader_gives_up_what_nobody_else_had() {
     cluster.assert_equal();
 }
 
+/// A leader that has just started knows the end of its log: a server that was left alone with more of the same epoch is cut back,
+/// as Apache's leader does it, and needs no snapshot.
+#[test]
+fn a_leader_remembers_the_end_of_its_log_over_a_restart() {
+    let mut cluster = Cluster::settled(3);
+    let (alone, others) = (cluster.leader(), cluster.followers());
+    let client = cluster.connect(alone);
+    assert_eq!(cluster.create(&client, "/agreed").err, 0);
+    others.iter().for_each(|id| cluster.kill(*id));
+    cluster.send(&client, &create("/alone", CreateMode::Persistent));
+    cluster.run();
+    cluster.kill(alone);
+    others.iter().for_each(|id| cluster.start(*id));
+    cluster.settle();
+    cluster.start(alone);
+    cluster.settle();
+    assert!(!cluster.has(alone, "/alone") && cluster.has(alone, "/agreed"));
+    let cut = |note: &String| note.starts_with("Truncating log to get in sync with the leader");
+    assert!(cluster.notes(alone).iter().any(cut), "{:#?}", cluster.notes(alone));
+    cluster.assert_equal();
+}
+
 #[test]
 fn all_restart_from_their_disks() {
     let mut cluster = Cluster::settled(3);

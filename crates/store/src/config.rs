@@ -28,6 +28,9 @@ pub struct StoreConfig {
     pub db_autocreate: bool,
     /// `extendedTypesEnabled`: TTL nodes may exist.
     pub extended_types: bool,
+    /// So many of the last transactions are kept when logs are read, for a member of an ensemble; see
+    /// [`crate::Recovered::recent`].
+    pub recent_count: usize,
     /// How long a string, a buffer or a whole log record may be.
     pub limits: Limits,
 }
@@ -46,6 +49,7 @@ impl Default for StoreConfig {
             snapshot_trust_empty: false,
             db_autocreate: true,
             extended_types: false,
+            recent_count: 0,
             limits: Limits::default(),
         }
     }

@@ -112,14 +112,17 @@ impl Recent {
 }
 
 impl Member {
-    /// A member that begins to look for a leader. `last` is the end of the history on disk.
-    pub(crate) fn new(membership: Membership, last: Zxid, now_us: u64) -> Member {
+    /// A member that begins to look for a leader. `last` is the end of the history on disk, and `read` as much of it as was
+    /// read.
+    pub(crate) fn new(membership: Membership, last: Zxid, read: Vec<(Zxid, Vec<u8>)>, now_us: u64) -> Member {
+        let mut recent = Recent::default();
+        read.into_iter().for_each(|(zxid, bytes)| recent.push(Txn { zxid, bytes: bytes.into() }));
         let mut wants = zab::Outputs::default();
         let disk = zab::DiskState {
             last_zxid: last,
             accepted_epoch: zab::Epoch(membership.epochs.accepted),
             current_epoch: zab::Epoch(membership.epochs.current),
-            recent: Vec::new(),
+            recent: recent.txns.iter().cloned().collect(),
         };
         let peer = Peer::new(membership.peer.clone(), disk, now_us, &mut wants);
         Member {
@@ -131,7 +134,7 @@ impl Member {
             role: Role::Looking,
             line: DiskLine::default(),
             unapplied: Unapplied::default(),
-            recent: Recent::default(),
+            recent,
             install: None,
             feeds: Feeds::default(),
             course: Course::new(now_us / 1000),

@@ -110,6 +110,7 @@ impl Cluster {
             ..NodeConfig::default()
         };
         settings.store.prealloc_bytes = 0;
+        settings.store.recent_count = 500;
         let places = (1..=voters + observers)
             .map(|id| {
                 let place = Place {

@@ -103,6 +103,11 @@ impl Config {
             snapshot_trust_empty: storage.snapshot_trust_empty,
             db_autocreate: storage.db_autocreate,
             extended_types: self.tree.extended_types,
+            recent_count: if self.is_member() {
+                usize::try_from(storage.commit_log_count).unwrap_or(0)
+            } else {
+                0
+            },
             limits: self.limits(),
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     Dir, Disk, DiskError, DiskFile, DiskOp, Fault, FileName, IndexLine, LogEnd, LogIndex, LogReader,
     LogRecord, StartFault, StoreConfig, names,
 };
+use std::collections::VecDeque;
 use tree::Tree;
 use wire::{DIGEST_VERSION, DecodeError, Limits, TXN_ERROR, TxnDigest, TxnHeader, TxnRecord, Zxid};
 
@@ -20,6 +21,31 @@ pub(super) struct Replayed {
     pub(super) count: u64,
     /// The digest after every so-many-th transaction.
     pub(super) milestones: Vec<(Zxid, i64)>,
+    /// The last transactions.
+    pub(super) recent: Vec<(Zxid, Vec<u8>)>,
+}
+
+/// At the end of a history no more bytes than this are kept.
+const RECENT_BYTES_MAX: usize = 16 << 20;
+
+/// The last transactions that were read.
+#[derive(Default)]
+struct Recent {
+    txns: VecDeque<(Zxid, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, zxid: Zxid, payload: &[u8], count_max: usize) {
+        if count_max == 0 {
+            return;
+        }
+        self.bytes += payload.len();
+        self.txns.push_back((zxid, payload.to_vec()));
+        while self.txns.len() > count_max || self.bytes > RECENT_BYTES_MAX {
+            self.bytes -= self.txns.pop_front().map_or(0, |(_, bytes)| bytes.len());
+        }
+    }
 }
 
 /// A log that has to be read.
@@ -45,6 +71,7 @@ pub(super) struct Replay<'c> {
     digests: Digests,
     count: u64,
     milestones: Vec<(Zxid, i64)>,
+    recent: Recent,
     repairs: Vec<DiskOp>,
     notices: Vec<String>,
 }
@@ -61,6 +88,7 @@ impl<'c> Replay<'c> {
             digests,
             count: 0,
             milestones: Vec::new(),
+            recent: Recent::default(),
             repairs: Vec::new(),
             notices,
         }
@@ -80,6 +108,7 @@ impl<'c> Replay<'c> {
             digest_mismatches: self.digests.mismatches,
             count: self.count,
             milestones: self.milestones,
+            recent: self.recent.txns.into(),
         })
     }
 
@@ -182,6 +211,7 @@ impl<'c> Replay<'c> {
         }
         self.tree.apply(&txn.header, &txn.txn, &mut |_| {});
         self.last = zxid;
+        self.recent.push(zxid, record.payload, self.config.recent_count);
         self.count += 1;
         if zxid.0 % crate::DIGEST_MILESTONE == 0 && txn.digest.is_some() {
             self.milestones.push((zxid, self.tree.digest()));

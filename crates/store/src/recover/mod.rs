@@ -36,6 +36,9 @@ pub struct Recovered {
     pub replayed: u64,
     /// The digest after every replayed transaction whose zxid is a multiple of [`DIGEST_MILESTONE`], oldest first.
     pub milestones: Vec<(Zxid, i64)>,
+    /// The last transactions that were read from the logs, without holes: as many as [`StoreConfig::recent_count`] asks for, if
+    /// they are there and not too large.
+    pub recent: Vec<(Zxid, Vec<u8>)>,
     /// Nothing was there: this is a new database.
     pub is_new: bool,
     /// Transactions whose digest is not the tree's. Apache writes some wrong digests itself, so this stops nobody.
@@ -121,6 +124,7 @@ pub fn recover(
         last: Durable::proven(last),
         replayed: replayed.count,
         milestones: replayed.milestones,
+        recent: replayed.recent,
         is_new,
         digest_mismatches,
         notices,
