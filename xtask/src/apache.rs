@@ -73,6 +73,11 @@ pub(crate) fn classpath() -> Result<String> {
     jars(&root().join("interop/apache/pom.xml"), &cache().join("apache/lib"))
 }
 
+/// The class path of the newest server of the line before, which live ensembles still run.
+pub(crate) fn classpath_3_8() -> Result<String> {
+    jars(&root().join("interop/apache-3.8/pom.xml"), &cache().join("apache-3.8/lib"))
+}
+
 /// Copies every jar that `pom` names into `directory`, unless that was done before, and gives the class path for them.
 pub(crate) fn jars(pom: &Path, directory: &Path) -> Result<String> {
     let wanted = fs::read(pom).with_context(|| format!("cannot read {}", pom.display()))?;

@@ -194,6 +194,12 @@ impl Connection {
         self.last_zxid
     }
 
+    /// Numbers requests from where an earlier connection of the same session stopped, as Apache's clients do: its servers
+    /// match what was asked with what is committed by these numbers alone.
+    pub fn continue_from(&mut self, earlier: &Connection) {
+        self.next_xid = earlier.next_xid;
+    }
+
     /// How many requests have no answer yet.
     pub fn open_requests(&self) -> usize {
         self.open.len()

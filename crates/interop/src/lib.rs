@@ -2,7 +2,7 @@
 //!
 //! What it is: a driver that knows nothing of the product but its program and its port, and everything of the wire. What it is
 //! not: other people's clients, which `cargo xtask interop` runs. [`crash`] kills the real server in a loop,
-//! [`garbage`] sends it rubbish, and [`roles`] compares ensembles of three.
+//! [`garbage`] sends it rubbish, [`roles`] compares ensembles of three, [`mixed`] puts ours into one ensemble with Apache's.
 //!
 //! The way of a comparison: [`generate`] makes a sequence of [`item::Item`]s from a seed; a [`pair::Pair`] does each item to both
 //! servers in lock step and holds the frames ([`side::Seen`], made comparable by [`normal`]) against each other
@@ -12,13 +12,16 @@
 pub mod compare;
 pub mod crash;
 pub mod differential;
+pub mod ensemble;
 pub mod exchange;
 pub mod garbage;
 pub mod generate;
 pub mod item;
+pub mod mixed;
 pub mod normal;
 pub mod operator;
 pub mod pair;
+mod picture;
 pub mod process;
 pub mod profile;
 pub mod rng;

@@ -4,7 +4,7 @@ use super::report::{Excuse, Report};
 use super::server::Program;
 use super::{Stage, Suite, tools};
 use crate::apache;
-use crate::workspace::{cache, root};
+use crate::workspace::root;
 use anyhow::Result;
 use std::fs;
 use std::process::Command;
@@ -105,7 +105,7 @@ fn run(stage: &Stage, ensemble: &Ensemble) -> Result<Report> {
 /// Runs these tests, or all of them, several files at a time, each with servers of its own.
 fn pytest(stage: &Stage, ensemble: &Ensemble, run: &str, names: &[&str]) -> Result<Report> {
     let folder = root().join("interop/kazoo");
-    let venv = tools::python(&cache().join("kazoo"), &folder.join("requirements.txt"))?;
+    let venv = super::python_with_kazoo()?;
     let scratch = stage.scratch.join(run);
     fs::create_dir_all(&scratch)?;
     let (outcomes, absent) = (scratch.join("outcomes"), scratch.join("absent"));

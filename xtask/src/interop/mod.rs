@@ -140,6 +140,18 @@ pub(crate) fn run(arguments: Interop) -> Result<()> {
     if report::print(&done) { Ok(()) } else { bail!("not everything passed; see {}", cache().display()) }
 }
 
+/// The class path of the drivers in `interop/java`, compiled.
+pub(crate) fn java_classpath() -> Result<String> {
+    java::classpath()
+}
+
+/// A Python that has kazoo: its virtual environment.
+pub(crate) fn python_with_kazoo() -> Result<PathBuf> {
+    let installed = cache().join("kazoo");
+    fs::create_dir_all(&installed)?;
+    tools::python(&installed, &root().join("interop/kazoo/requirements.txt"))
+}
+
 fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
     if names.is_empty() {
         return Ok(SUITES.iter().collect());

@@ -1,6 +1,6 @@
 //! Clients that fill a server: every kind of node and transaction, sessions that stay and one that nobody comes back to.
 
-use super::picture::superuser;
+use crate::picture::superuser;
 use crate::process::Server;
 use crate::rng::Rng;
 use client::{Connection, Options};

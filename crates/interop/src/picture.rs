@@ -13,18 +13,22 @@ const DEPTH: usize = 100;
 
 /// All nodes and sessions of a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// Data with stat, and ACL, as replies' bytes.
-    pub(super) nodes: BTreeMap<String, (Vec<u8>, Vec<u8>)>,
+    pub(crate) nodes: BTreeMap<String, (Vec<u8>, Vec<u8>)>,
     /// Sessions, with the paths of their ephemerals.
     sessions: BTreeMap<String, Vec<String>>,
 }
 
 impl Picture {
     /// Looks at everything, as the superuser. The sessions are asked for first, so that ours is not among them.
-    pub(super) fn take(address: SocketAddr) -> Result<Picture, String> {
+    pub(crate) fn take(address: SocketAddr) -> Result<Picture, String> {
         let sessions = sessions(&word(address, "dump")?);
-        let mut connection = superuser(address)?;
+        Ok(Picture { sessions, ..Picture::nodes(superuser(address)?)? })
+    }
+
+    /// All that this connection may read, and no sessions.
+    pub(crate) fn nodes(mut connection: Connection) -> Result<Picture, String> {
         let mut nodes = BTreeMap::new();
         let mut level = vec!["/".to_owned()];
         while !level.is_empty() {
@@ -35,11 +39,20 @@ impl Picture {
             level = next;
         }
         connection.close().map_err(|error| error.to_string())?;
-        Ok(Picture { nodes, sessions })
+        Ok(Picture { nodes, sessions: BTreeMap::new() })
+    }
+
+    /// A node's data and stat.
+    pub(crate) fn node(&self, path: &str) -> Option<(Vec<u8>, wire::Stat)> {
+        let (data, _) = self.nodes.get(path)?;
+        match Response::decode(wire::OpCode::GetData, &mut wire::Reader::new(data)) {
+            Ok(Response::Data(data, stat)) => Some((data.unwrap_or_default().into_owned(), stat)),
+            other => unreachable!("an answer to getData was taken in, not {other:?}"),
+        }
     }
 
     /// Says where two pictures differ.
-    pub(super) fn compare(&self, found: &Picture) -> Result<(), String> {
+    pub(crate) fn compare(&self, found: &Picture) -> Result<(), String> {
         for path in self.nodes.keys().chain(found.nodes.keys()) {
             let (expected, shown) = (self.nodes.get(path), found.nodes.get(path));
             if expected != shown {
@@ -54,7 +67,7 @@ impl Picture {
 }
 
 /// A connection that may read everything.
-pub(super) fn superuser(address: SocketAddr) -> Result<Connection, String> {
+pub(crate) fn superuser(address: SocketAddr) -> Result<Connection, String> {
     assert!(SUPER_DIGEST.starts_with("super:"));
     let options = Options { session_timeout_ms: 30_000, ..Options::default() };
     let mut connection =
@@ -64,7 +77,7 @@ pub(super) fn superuser(address: SocketAddr) -> Result<Connection, String> {
 }
 
 /// The server has compared the digests in the files with its tree's, and must have found no difference.
-pub(super) fn no_digest_mismatch(address: SocketAddr) -> Result<(), String> {
+pub(crate) fn no_digest_mismatch(address: SocketAddr) -> Result<(), String> {
     let text = word(address, "mntr")?;
     match text.lines().find(|line| line.starts_with("zk_digest_mismatches_count")) {
         Some(line) if line.split_whitespace().last() == Some("0") => Ok(()),
