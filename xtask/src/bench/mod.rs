@@ -4,6 +4,7 @@
 //! the other, so that whatever else the machine does meets both. The order changes from round to round; medians are
 //! printed. An idle server of either kind takes no noticeable CPU.
 
+mod ensemble;
 mod loads;
 mod machine;
 mod million;
@@ -13,7 +14,7 @@ mod subject;
 
 use crate::workspace;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use loads::Load;
 use machine::Machine;
 use report::Report;
@@ -22,7 +23,10 @@ use std::process::Command;
 use subject::Program;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// The loads: connections x depth : operation, of get, set, mixed, with @BYTES of data if not 100. `all` is 1, 8, 32,
     /// 256 connections, depth 1 and 8, all operations; `none` measures none.
     #[arg(long, default_value = "all", value_name = "CxD:OP[@BYTES],...")]
@@ -65,7 +69,17 @@ pub(crate) struct Bench {
     json: Option<PathBuf>,
 }
 
+/// What is measured with other means.
+#[derive(Subcommand)]
+enum Other {
+    /// Three servers: what the loss of one costs, and how fast one catches up.
+    Ensemble(ensemble::Figures),
+}
+
 pub(crate) fn run(arguments: Bench) -> Result<()> {
+    if let Some(Other::Ensemble(figures)) = &arguments.other {
+        return ensemble::run(figures);
+    }
     let loads = loads::parse(&arguments.loads)?;
     let binary = match &arguments.binary {
         Some(binary) => binary.canonicalize()?,

@@ -1,0 +1,86 @@
+//! What it costs when a server goes.
+
+use super::pulse::{DEPTH, Pulse};
+use super::{Scene, TICK, Value};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Before anything happens, so that the clients are at work.
+const BEFORE: Duration = Duration::from_secs(1);
+/// Longer than any election or timeout of the defaults.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// From kill -9 of the leader to the next answer to a client of a follower.
+pub(super) fn leader_killed(scene: &mut Scene) -> Result<Vec<Value>, String> {
+    lose(scene, |scene| scene.ensemble.kill(scene.leader))
+}
+
+/// The same with SIGTERM.
+pub(super) fn leader_stopped(scene: &mut Scene) -> Result<Vec<Value>, String> {
+    lose(scene, |scene| scene.ensemble.stop(scene.leader))
+}
+
+fn lose(scene: &mut Scene, end: impl FnOnce(&mut Scene) -> Result<(), String>) -> Result<Vec<Value>, String> {
+    let others: Vec<_> = scene.followers().iter().map(|server| scene.ensemble.address(*server)).collect();
+    let pulse = Pulse::start(&others, 1)?;
+    sleep(BEFORE);
+    let lost = scene.leader;
+    let since = Instant::now();
+    end(scene)?;
+    // An answer that was on its way is none: only what comes behind the longest silence counts.
+    pulse.next_after(since + Duration::from_millis(20), PATIENCE)?;
+    sleep(BEFORE);
+    let gap = pulse.longest_gap(since - Duration::from_millis(50));
+    pulse.end()?;
+    scene.bring_back(lost)?;
+    Ok(vec![("no write", gap)])
+}
+
+/// The leader stands still with all its connections open.
+pub(super) fn leader_frozen(scene: &mut Scene) -> Result<Vec<Value>, String> {
+    let others: Vec<_> = scene.followers().iter().map(|server| scene.ensemble.address(*server)).collect();
+    let pulse = Pulse::start(&others, 1)?;
+    sleep(BEFORE);
+    let (frozen, since) = (scene.leader, Instant::now());
+    scene.ensemble.freeze(frozen, true)?;
+    let answer = pulse.next_after(since + Duration::from_millis(200), PATIENCE);
+    sleep(BEFORE);
+    let gap = pulse.longest_gap(since - Duration::from_millis(50));
+    scene.ensemble.freeze(frozen, false)?;
+    answer?;
+    pulse.end()?;
+    scene.leader = scene.ensemble.wait_settled()?;
+    Ok(vec![("no write", gap)])
+}
+
+/// A follower is killed while clients of the leader keep it busy.
+pub(super) fn follower_killed(scene: &mut Scene) -> Result<Vec<Value>, String> {
+    let leader = [scene.ensemble.address(scene.leader)];
+    let pulse = Pulse::start(&leader, DEPTH)?;
+    sleep(2 * BEFORE);
+    let before = pulse.longest_gap(Instant::now() - BEFORE);
+    let (lost, since) = (scene.followers()[0], Instant::now());
+    scene.ensemble.kill(lost)?;
+    sleep(2 * TICK);
+    let after = pulse.longest_gap(since);
+    pulse.end()?;
+    scene.bring_back(lost)?;
+    Ok(vec![("no write, second before", before), ("no write, two ticks after", after)])
+}
+
+/// Every server is stopped and started, the leader last, while a client writes that knows all of them.
+pub(super) fn rolling_restart(scene: &mut Scene) -> Result<Vec<Value>, String> {
+    let pulse = Pulse::start(&scene.ensemble.addresses(), 1)?;
+    sleep(BEFORE);
+    let since = Instant::now();
+    let mut order = scene.followers();
+    order.push(scene.leader);
+    for server in order {
+        scene.ensemble.stop(server)?;
+        scene.bring_back(server)?;
+        sleep(BEFORE);
+    }
+    let gap = pulse.longest_gap(since);
+    pulse.end()?;
+    Ok(vec![("no write", gap)])
+}
