@@ -11,6 +11,7 @@ mod fuzz;
 mod garbage;
 mod interop;
 mod mixed;
+mod observers;
 mod roles;
 mod sim;
 mod storage;
@@ -52,6 +53,8 @@ enum Command {
     Storage(storage::Storage),
     /// Replace the servers of an ensemble one by one, Apache's by ours and back, while clients write.
     Mixed(mixed::Mixed),
+    /// Let observers learn from followers (observerMasterPort): ours from Apache's, then Apache's from ours.
+    Observers(observers::Observers),
     /// Play with local sessions and read-only mode at three servers of ours and at three of Apache's, and compare every byte.
     Roles(roles::Roles),
     /// Simulate whole ensembles under faults, one from each seed, and check everything.
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<()> {
         Command::Storage(command) => storage::run(command),
         Command::Roles(command) => roles::run(command),
         Command::Mixed(arguments) => mixed::run(arguments),
+        Command::Observers(arguments) => observers::run(arguments),
         Command::Sim(command) => sim::run(command),
         Command::Sweep(command) => sweep::run(command),
         Command::Fuzz(command) => fuzz::run(command),

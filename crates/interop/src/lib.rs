@@ -19,6 +19,7 @@ pub mod generate;
 pub mod item;
 pub mod mixed;
 pub mod normal;
+pub mod observers;
 pub mod operator;
 pub mod pair;
 mod picture;
