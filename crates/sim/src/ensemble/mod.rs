@@ -4,6 +4,7 @@
 //! The types to know:
 //! * [`Setup`]: what a run is made of, drawn from its seed: how many servers, their limits, which faults.
 //! * [`World`]: servers ([`node::Node`]s on [`crate::SimDisk`]s), connections, clients, and the queue of what happens when.
+//! * [`Mistake`]: what was done wrong elsewhere, to be put in on purpose.
 //! * [`checks`]: what must hold at every moment, by the disks and the wires.
 //! * [`Run`]: a seed from beginning to end: faults, a majority that has to work, then everybody, from the disks.
 //! * [`Guest`]: a connection held by hand, for stories.
@@ -14,6 +15,7 @@ pub mod checks;
 mod event;
 mod faults;
 mod guests;
+mod mistakes;
 mod network;
 mod population;
 mod process;
@@ -27,6 +29,7 @@ mod wires;
 pub use checks::Violation;
 pub use faults::FaultKind;
 pub use guests::{Guest, Reply};
+pub use mistakes::Mistake;
 pub use network::Latency;
 pub use run::{Outcome, Run};
 pub use setup::Setup;

@@ -1,6 +1,6 @@
 //! What a run is made of.
 
-use super::{FaultKind, Latency};
+use super::{FaultKind, Latency, Mistake};
 use crate::{MachineSetup, MemberSetup, Rng};
 use node::NodeConfig;
 use std::collections::BTreeSet;
@@ -44,6 +44,8 @@ pub struct Setup {
     pub fault_gap_us: u64,
     /// How long things go wrong.
     pub fault_time_us: u64,
+    /// Something that is done wrong all the time, and must be noticed.
+    pub mistake: Option<Mistake>,
 }
 
 impl Setup {
@@ -74,6 +76,7 @@ impl Setup {
             faults: BTreeSet::new(),
             fault_gap_us: 1_000_000,
             fault_time_us: 0,
+            mistake: None,
         }
     }
 
