@@ -271,8 +271,8 @@ impl Checks {
         let Some(session) = conn.session else {
             return nonsense(format!("an answer to {xid} before the welcome"));
         };
-        let (server, credentials) = (conn.server, conn.credentials.clone());
-        self.monotonic_sessions.packet(session, server, zxid)?;
+        let (server, serial, credentials) = (conn.server, conn.serial, conn.credentials.clone());
+        self.monotonic_sessions.answer(session, (server, serial), zxid)?;
         if !self.timeline.is_reached(zxid) {
             let last = self.timeline.last();
             return nonsense(format!("an answer from {zxid}, but nothing behind {last} is committed"));
@@ -321,7 +321,7 @@ impl Checks {
         }
         resume.other_packet(client)?;
         if let Some(session) = conn.session {
-            self.monotonic_sessions.packet(session, conn.server, event.zxid)?;
+            self.monotonic_sessions.event(session, (conn.server, conn.serial), event.zxid)?;
         }
         watch_before_data::notified(client, watched, &event, &self.timeline)
     }

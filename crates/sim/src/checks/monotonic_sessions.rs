@@ -1,5 +1,5 @@
-//! C3, monotonic view of a session: no answer and no event shows a session an older state than it has seen, whichever
-//! server it comes from (reference: simulation §2.8 C3; client-protocol §2.2, §10.4).
+//! C3, monotonic view of a session: no answer and no event shows a session an older state than it was answered from, whichever
+//! server it comes from, and on one connection none older than an event (reference: simulation §2.8 C3; client-protocol §2.2, §10.4).
 
 use super::Violation;
 use std::collections::BTreeMap;
@@ -11,20 +11,44 @@ const SOURCE: &str = "client protocol §10.4: a session never goes back in time"
 /// C3.
 #[derive(Debug, Default)]
 pub(crate) struct MonotonicSessions {
-    seen: BTreeMap<SessionId, (Zxid, usize)>,
+    /// By answers, which clients remember from server to server.
+    answered: BTreeMap<SessionId, (Zxid, usize)>,
+    /// By answers and events of one connection. No client tells the next server of an event (client-protocol §8).
+    on_connection: BTreeMap<SessionId, (u64, Zxid)>,
 }
 
 impl MonotonicSessions {
-    /// An answer or an event from a server at `zxid`.
-    pub(crate) fn packet(&mut self, session: SessionId, server: usize, zxid: Zxid) -> Result<(), Violation> {
-        let (seen, by) = self.seen.entry(session).or_insert((zxid, server));
-        if zxid < *seen {
-            let facts = format!(
-                "session {session} has seen {seen} at server {by}, and server {server} shows it {zxid}"
-            );
-            return Err(Violation::new(CHECK, SOURCE, facts));
+    /// An answer from a server at `zxid`, on the connection with this number.
+    pub(crate) fn answer(
+        &mut self,
+        session: SessionId,
+        (server, conn): (usize, u64),
+        zxid: Zxid,
+    ) -> Result<(), Violation> {
+        self.event(session, (server, conn), zxid)?;
+        self.answered.insert(session, (zxid, server));
+        Ok(())
+    }
+
+    /// An event from a server at `zxid`.
+    pub(crate) fn event(
+        &mut self,
+        session: SessionId,
+        (server, conn): (usize, u64),
+        zxid: Zxid,
+    ) -> Result<(), Violation> {
+        let before = self.answered.get(&session).copied();
+        let here = self.on_connection.get(&session).filter(|(on, _)| *on == conn);
+        let here = here.map(|(_, zxid)| (*zxid, server));
+        for (seen, by) in [before, here].into_iter().flatten() {
+            if zxid < seen {
+                let facts = format!(
+                    "session {session} has seen {seen} at server {by}, and server {server} shows it {zxid}"
+                );
+                return Err(Violation::new(CHECK, SOURCE, facts));
+            }
         }
-        (*seen, *by) = (zxid, server);
+        self.on_connection.insert(session, (conn, zxid));
         Ok(())
     }
 }
