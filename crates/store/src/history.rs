@@ -18,7 +18,7 @@ pub struct HistorySlice {
 ///
 /// Logs from before a snapshot that came from another server end anywhere, even with what nobody ever committed, and
 /// those behind it begin with a new epoch, so that their numbers alone show no hole (ZOOKEEPER-2099, 2846). Such a
-/// snapshot is one whose last transaction is in no log: nothing is read across it.
+/// snapshot is one whose last transaction is in no log: nothing from before it is told.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -36,7 +36,13 @@ pub fn read_history(
         disk.list(Dir::Snap)?.iter().filter_map(|(name, _)| names::snapshot_zxid(name)).collect();
     snapshots.sort();
     let mut slice = HistorySlice::default();
-    let (mut bytes, mut last) = (0, after);
+    let first_newer = snapshots.partition_point(|zxid| *zxid <= after);
+    for snapshot in snapshots[first_newer..].iter().filter(|zxid| **zxid <= upto) {
+        if !contain(disk, config, &logs, *snapshot)? {
+            return Ok(slice);
+        }
+    }
+    let mut bytes = 0;
     let from = logs.partition_point(|first| *first <= after).saturating_sub(1);
     for log in &logs[from..] {
         let start = start_of(disk, *log, after)?;
@@ -54,10 +60,9 @@ pub fn read_history(
         while let Some(record) = reader.next_record()? {
             match record.zxid {
                 Some(zxid) if zxid <= after => slice.at_or_before = slice.at_or_before.max(Some(zxid)),
-                Some(zxid) if zxid <= upto && bytes < max_bytes && !is_between(&snapshots, last, zxid) => {
+                Some(zxid) if zxid <= upto && bytes < max_bytes => {
                     bytes += record.payload.len();
                     slice.txns.push((zxid, record.payload.to_vec()));
-                    last = zxid;
                 }
                 _ => return Ok(based(slice, &snapshots, after)),
             }
@@ -66,9 +71,26 @@ pub fn read_history(
     Ok(based(slice, &snapshots, after))
 }
 
-/// Is one of the snapshots between two transactions that stand side by side in the logs?
-fn is_between(snapshots: &[Zxid], last: Zxid, next: Zxid) -> bool {
-    snapshots.get(snapshots.partition_point(|zxid| *zxid <= last)).is_some_and(|zxid| *zxid < next)
+/// Is there a transaction in the logs? The index finds one that a snapshot was taken at: the log was rolled there.
+fn contain(disk: &mut dyn Disk, config: &StoreConfig, logs: &[Zxid], zxid: Zxid) -> Result<bool, DiskError> {
+    let Some(log) = logs[..logs.partition_point(|first| *first <= zxid)].last() else { return Ok(false) };
+    let start = start_of(disk, *log, zxid)?;
+    let mut source = DiskFile::new(disk, names::log_file(*log));
+    let mut reader = match start {
+        Some((_, before)) if before == zxid => return Ok(true),
+        Some((offset, _)) => LogReader::at(&mut source, offset, config.limits),
+        None => match LogReader::open(&mut source, config.limits) {
+            Ok(reader) => reader,
+            Err(_) => return Ok(false),
+        },
+    };
+    while let Some(record) = reader.next_record()? {
+        match record.zxid {
+            Some(found) if found < zxid => {}
+            found => return Ok(found == Some(zxid)),
+        }
+    }
+    Ok(false)
 }
 
 /// What the logs have before a snapshot that they do not contain does not lead to what comes behind it; the snapshot does.
