@@ -22,6 +22,8 @@ pub enum Purpose {
     Election,
     /// A learner's to its leader.
     Quorum,
+    /// An observer's to its master.
+    Observers,
     /// A client's.
     Client,
 }

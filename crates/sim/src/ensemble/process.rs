@@ -160,6 +160,9 @@ impl World {
         if let Some(listens) = out.peer.quorum_port {
             self.servers[server].listens = listens;
         }
+        if let Some(listens) = out.peer.observer_port {
+            self.servers[server].takes_observers = listens;
+        }
         for dial in out.peer.dials {
             let target = dial.addresses.first().and_then(|a| a.host.strip_prefix('n')?.parse::<usize>().ok());
             let target = target.expect("servers are called n1, n2, ...") - 1;

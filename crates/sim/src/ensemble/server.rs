@@ -14,6 +14,8 @@ pub(super) struct Server {
     pub(super) life: u32,
     /// Does it listen on the quorum port?
     pub(super) listens: bool,
+    /// Does it listen on `observerMasterPort`?
+    pub(super) takes_observers: bool,
     pub(super) flush_is_due: bool,
     /// Which of the times that it asked for is the last.
     pub(super) wake_serial: u64,
@@ -49,6 +51,7 @@ impl Server {
             machine,
             life: 0,
             listens: false,
+            takes_observers: false,
             flush_is_due: false,
             wake_serial: 0,
             busy: BTreeMap::new(),
@@ -71,6 +74,7 @@ impl Server {
         self.life += 1;
         self.machine.kill();
         self.listens = false;
+        self.takes_observers = false;
         self.flush_is_due = false;
         self.busy.clear();
         self.pause = None;

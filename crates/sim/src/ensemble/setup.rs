@@ -32,6 +32,8 @@ pub struct Setup {
     pub snapshot_size_factor: f64,
     /// `leaderServes`.
     pub leader_serves: bool,
+    /// `observerMasterPort` is set.
+    pub observer_masters: bool,
     /// Logs and snapshots have directories of their own.
     pub separate_logs: bool,
     /// The network.
@@ -70,6 +72,7 @@ impl Setup {
             force_snapshot: false,
             snapshot_size_factor: 0.33,
             leader_serves: true,
+            observer_masters: false,
             separate_logs: false,
             latency: Latency { min_us: 50, tail_us: 100, window: 64 << 10 },
             clients: 0,
@@ -122,6 +125,7 @@ impl Setup {
         }
         setup.fault_gap_us = 20_000 << rng.below(7);
         setup.fault_time_us = 5_000_000 + rng.below(20_000_000);
+        setup.observer_masters = observers > 0 && rng.chance(40);
         setup
     }
 
@@ -153,6 +157,7 @@ impl Setup {
         peer.sync_limit = self.sync_limit;
         peer.window = self.window;
         peer.force_snapshot = self.force_snapshot;
+        peer.observer_master_port = self.observer_masters.then_some(2191);
         MemberSetup {
             peer,
             snapshot_size_factor: self.snapshot_size_factor,

@@ -32,8 +32,7 @@ impl World {
         let (purpose, listens) = match wish {
             Wish::Peer { port: Port::Election, .. } => (Purpose::Election, true),
             Wish::Peer { port: Port::Quorum, .. } => (Purpose::Quorum, server.listens),
-            // No server here has observerMasterPort.
-            Wish::Peer { port: Port::Observers, .. } => (Purpose::Quorum, false),
+            Wish::Peer { port: Port::Observers, .. } => (Purpose::Observers, server.takes_observers),
             Wish::Client { .. } => (Purpose::Client, true),
         };
         let refused = !server.machine.is_running() || !listens || self.net.rng.below(1000) < self.refusals;
@@ -53,6 +52,7 @@ impl World {
         let port = match purpose {
             Purpose::Election => Port::Election,
             Purpose::Quorum => Port::Quorum,
+            Purpose::Observers => Port::Observers,
             Purpose::Client => {
                 let conn = self.net.links[&end.link].conn;
                 let Host::Client(client) = from else { return };
