@@ -192,8 +192,14 @@ impl Client {
                 self.send(PING_XID, Request::Ping, &mut bytes, out);
             }
             self.flush(now_us, bytes, out);
-            if then == Some(Then::Move) {
-                self.leave(now_us, out);
+            match then {
+                Some(Then::Move) => self.leave(now_us, out),
+                Some(Then::Sleep) => {
+                    let until_us = now_us + self.rng.below(self.timeout_us() * 3 / 2);
+                    self.give_up(now_us, out);
+                    self.phase = Phase::Off { until_us };
+                }
+                _ => {}
             }
         }
     }

@@ -6,8 +6,8 @@
 //!
 //! A client tries servers in an order of its own, backs off when none answers, keeps its session with id, password and
 //! last zxid from server to server, pings, gives a silent connection up, sets its watches again after a reconnect, and
-//! begins a new session when the old one has expired. Its application asks in bursts, thinks, rests, changes the server
-//! and closes its session now and then.
+//! begins a new session when the old one has expired. Its application asks in bursts, thinks, rests, changes the server,
+//! sleeps, and closes its session now and then.
 
 mod client;
 mod frames;

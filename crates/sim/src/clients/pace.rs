@@ -23,6 +23,8 @@ pub(crate) enum Then {
     Think,
     /// Another server, whatever is still under way.
     Move,
+    /// The machine sleeps, and comes back when the session may be over.
+    Sleep,
     /// The session is closed.
     CloseSession,
 }
@@ -56,6 +58,7 @@ impl Pace {
         self.then = match self.rng.below(40) {
             0..2 => Then::Move,
             2 => Then::CloseSession,
+            3 => Then::Sleep,
             _ => Then::Think,
         };
     }

@@ -78,6 +78,16 @@ pub struct Latency {
     pub window: usize,
 }
 
+/// So often a delay may double.
+const DOUBLINGS_MAX: u32 = 8;
+
+impl Latency {
+    /// No byte is slower, unless something goes wrong.
+    pub(super) fn slowest_us(&self) -> u64 {
+        self.min_us + (self.tail_us << DOUBLINGS_MAX)
+    }
+}
+
 /// Something under way.
 pub(super) enum Segment {
     Bytes(Vec<u8>),
@@ -158,7 +168,7 @@ impl Network {
     /// How long something takes this time.
     pub(super) fn delay_us(&mut self) -> u64 {
         let Latency { min_us, tail_us, .. } = self.latency;
-        let doublings = self.rng.next_u64().trailing_zeros().min(8);
+        let doublings = self.rng.next_u64().trailing_zeros().min(DOUBLINGS_MAX);
         min_us + (self.rng.below(tail_us + 1) << doublings)
     }
 

@@ -6,7 +6,7 @@ use super::event::{Event, Wish};
 use super::guests::is_guest;
 use super::network::{End, Host};
 use crate::Rng;
-use crate::checks::{Checks, Counts, Held};
+use crate::checks::{Checks, Counts, Expectations, Held};
 use crate::clients::{Client, ClientEvent, ClientInput, ClientOutput, ClientSetup, WorkloadSetup};
 use wire::{PING_XID, Zxid};
 
@@ -49,6 +49,13 @@ impl World {
     /// The clients ask for nothing more; they stay.
     pub fn rest(&mut self) {
         self.population.inhabitants.iter_mut().for_each(|it| it.client.stop());
+    }
+
+    /// More is demanded of what clients see, or less.
+    pub(super) fn expect(&mut self, expectations: Expectations) {
+        if let Some(checks) = &mut self.population.checks {
+            checks.expect(expectations);
+        }
     }
 
     /// Has every client a session and a connection, and nothing under way?

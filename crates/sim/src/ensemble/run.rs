@@ -2,7 +2,7 @@
 
 use super::checks::Violation;
 use super::{Setup, World};
-use crate::checks::Counts;
+use crate::checks::{Calm, Counts, Expectations, ExpiryBounds};
 use crate::{Survival, picture};
 use std::fmt;
 
@@ -72,7 +72,12 @@ impl Run {
         world.populate();
         let until_us = world.now_us() + world.setup.fault_time_us;
         world.trouble(until_us);
-        world.run_until(until_us)
+        if may_demand(&world.setup) {
+            world.expect(demands_without_faults(&world.setup));
+        }
+        world.run_until(until_us)?;
+        world.expect(Expectations::default());
+        Ok(())
     }
 
     /// Liveness: some majority of the voters is whole, and the others are not there.
@@ -132,6 +137,22 @@ impl Run {
         }
         world.compare_trees()?;
         world.finish_clients()
+    }
+}
+
+/// Does nothing go wrong? On a wire that is slower than servers wait for each other, something always does.
+fn may_demand(setup: &Setup) -> bool {
+    let patience_us = setup.sync_limit * setup.tick_us();
+    setup.faults.is_empty() && setup.latency.window > 512 && 4 * setup.latency.slowest_us() < patience_us
+}
+
+/// What clients may count on while nothing goes wrong. The election takes its time at first.
+fn demands_without_faults(setup: &Setup) -> Expectations {
+    let elected_us = SECOND_US + 2 * setup.tick_us();
+    Expectations {
+        expiry: Some(ExpiryBounds { early_us: 0, late_us: elected_us + 2 * setup.tick_us() }),
+        sync_sees_everything: true,
+        calm: Some(Calm { from_us: elected_us, within_us: 2 * SECOND_US, p99_us: SECOND_US }),
     }
 }
 
