@@ -167,7 +167,11 @@ impl Node {
             min_response_bytes: sizes.min,
             connection_drop_probability: self.tokens.drop_probability(),
             uptime_ms: self.now_ms() - self.started_ms,
-            member: self.member.as_ref().map(|member| member.view(self.now_ms())),
+            member: self
+                .member
+                .as_ref()
+                .filter(|_| !self.is_read_only())
+                .map(|member| member.view(self.now_ms())),
         }
     }
 

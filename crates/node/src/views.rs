@@ -45,7 +45,7 @@ pub struct ServerStats {
     pub connection_drop_probability: f64,
     /// ms since the node started; for a member of an ensemble since it found its leader.
     pub uptime_ms: u64,
-    /// Present for a member of an ensemble.
+    /// Present for a member of an ensemble, but not in read-only mode.
     pub member: Option<MemberView>,
 }
 
@@ -202,6 +202,7 @@ pub struct Metrics {
     pub learner_proposal_received_count: u64,
     pub learner_commit_received_count: u64,
     pub revalidate_count: u64,
+    pub quit_leading_due_to_disloyal_voter: u64,
     /// ms.
     pub election_time: Summary,
     /// ms without a leader.

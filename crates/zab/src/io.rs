@@ -245,6 +245,8 @@ pub enum Event {
     State(PeerState),
     /// For those who watch: a learner begins to be brought up to date.
     Synchronising(SyncMode),
+    /// For those who watch: this server gives up leading because voters look for another leader.
+    Disloyal,
     /// For those who watch: a learner has acknowledged that.
     Synchronised(SyncMode),
 }
@@ -271,7 +273,7 @@ pub enum RoleChange {
     },
     /// The same, without a vote.
     Observing {
-        /// Whom.
+        /// Whom, as the election said. A follower in between ([`crate::Peer::master`]) may follow another one by now.
         leader: ServerId,
         /// In which epoch.
         epoch: Epoch,

@@ -329,6 +329,7 @@ impl Node {
                 self.sync_under_way(how);
             }
             Event::Synchronised(how) => self.sync_under_way(how),
+            Event::Disloyal => self.stats.metrics.quit_leading_due_to_disloyal_voter += 1,
             // Configurations change only by reconfiguration, which is not there yet.
             Event::Config(_) => {}
         }
@@ -351,7 +352,10 @@ impl Node {
                 self.start_learning(true);
             }
             RoleChange::Observing { leader, epoch } => {
-                self.note_info(out, || format!("Server {leader} leads epoch {epoch}; this server observes"));
+                let master = self.member().peer.master().unwrap_or(leader);
+                self.note_info(out, || {
+                    format!("This server observes epoch {epoch}, told by server {master}")
+                });
                 self.start_serving();
                 self.start_learning(false);
             }

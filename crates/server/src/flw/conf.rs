@@ -7,8 +7,8 @@ use crate::config::Config;
 use zab::{Address, Ensemble, Role, ServerId};
 
 /// The settings that matter to clients, and for a member those of its ensemble. Directories are the `version-2` ones; a
-/// standalone server has id 0.
-pub fn conf(config: &Config, ensemble: Option<&Ensemble>, sizes: DirectorySizes) -> String {
+/// standalone server has id 0. In read-only mode nothing is said of the others.
+pub fn conf(config: &Config, ensemble: Option<&Ensemble>, read_only: bool, sizes: DirectorySizes) -> String {
     let mut text = String::new();
     let port = |port: Option<u16>| port.map_or(-1, i32::from);
     assign(&mut text, "clientPort", port(config.listen.client_port));
@@ -25,13 +25,20 @@ pub fn conf(config: &Config, ensemble: Option<&Ensemble>, sizes: DirectorySizes)
     assign(&mut text, "clientPortListenBacklog", config.listen.backlog);
     match ensemble {
         None => assign(&mut text, "serverId", 0),
-        Some(ensemble) => membership(&mut text, config, ensemble),
+        Some(ensemble) => {
+            own_part(&mut text, config, ensemble);
+            if !read_only {
+                // Nothing stands behind the last line, not even its end.
+                text.push_str("membership: \n");
+                text.push_str(&ensemble.text());
+            }
+        }
     }
     text
 }
 
-/// What a member adds. Nothing stands behind the last line, not even its end.
-fn membership(text: &mut String, config: &Config, ensemble: &Ensemble) {
+/// What a member is in its ensemble.
+fn own_part(text: &mut String, config: &Config, ensemble: &Ensemble) {
     let id = config.ensemble.my_id.unwrap_or_default();
     let own = ensemble.members.get(&ServerId(id));
     let ports = |addresses: Option<&Vec<Address>>| {
@@ -46,8 +53,6 @@ fn membership(text: &mut String, config: &Config, ensemble: &Ensemble) {
     assign(text, "electionPort", ports(own.map(|spec| &spec.election)));
     assign(text, "quorumPort", ports(own.map(|spec| &spec.quorum)));
     assign(text, "peerType", u8::from(observes));
-    text.push_str("membership: \n");
-    text.push_str(&ensemble.text());
 }
 
 /// How much is on disk, in bytes.
@@ -89,7 +94,7 @@ mod tests {
             "dataDir=/zk/data\ndataLogDir=/zk/log\nclientPort=22011\ntickTime=2000\nmaxClientCnxns=0\n";
         let (config, _) = Config::parse("zoo.cfg", text, &[]).unwrap();
         assert_eq!(
-            conf(&config, None, DirectorySizes { data_bytes: 478, log_bytes: 102_416 }),
+            conf(&config, None, false, DirectorySizes { data_bytes: 478, log_bytes: 102_416 }),
             "clientPort=22011\nsecureClientPort=-1\ndataDir=/zk/data/version-2\ndataDirSize=478\n\
              dataLogDir=/zk/log/version-2\ndataLogSize=102416\ntickTime=2000\nmaxClientCnxns=0\n\
              minSessionTimeout=4000\nmaxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=0\n"
@@ -105,15 +110,14 @@ mod tests {
         let members = "server.1=zk1:2888:3888:participant\nserver.3=zk3:2888:3888:participant\n\
                        server.4=zk4:2889:3889:observer\nversion=100000000";
         let ensemble = Ensemble::parse(members).unwrap();
-        let conf = conf(&config, Some(&ensemble), DirectorySizes::default());
-        let (_, own) = conf.split_once("clientPortListenBacklog=-1\n").unwrap();
-        assert_eq!(
-            own,
-            format!(
-                "serverId=4\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=3889\nquorumPort=2889\n\
-                 peerType=1\nmembership: \n{members}"
-            )
-        );
+        let own = |read_only| {
+            let conf = conf(&config, Some(&ensemble), read_only, DirectorySizes::default());
+            conf.split_once("clientPortListenBacklog=-1\n").unwrap().1.to_owned()
+        };
+        let alone = "serverId=4\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=3889\nquorumPort=2889\n\
+                     peerType=1\n";
+        assert_eq!(own(false), format!("{alone}membership: \n{members}"));
+        assert_eq!(own(true), alone);
     }
 
     #[test]

@@ -52,7 +52,10 @@ impl Desk {
 
     fn allowed(&self, node: &Node, word: Word) -> String {
         match word {
-            Word::Conf => conf(&self.config, node.ensemble(), DirectorySizes::measure(&self.config)),
+            Word::Conf => {
+                let sizes = DirectorySizes::measure(&self.config);
+                conf(&self.config, node.ensemble(), node.is_read_only(), sizes)
+            }
             Word::Cons => cons(&node.connections().collect::<Vec<_>>()),
             Word::Crst => CRST.to_owned(),
             Word::Dirs => dirs(DirectorySizes::measure(&self.config)),
@@ -134,6 +137,38 @@ mod tests {
             assert!(text.starts_with(expected), "{}: {text:?}", String::from_utf8_lossy(word));
             assert_eq!(text.is_empty(), word == b"hash", "no transaction has left a digest yet");
             assert!(!text.contains("not in the whitelist"));
+        }
+    }
+
+    /// A member without a leader: every word but those that need no tree says so, and changes nothing.
+    #[test]
+    fn without_a_quorum_most_words_say_that_nobody_is_served() {
+        let dir = TempDir::new();
+        let mut config = TestServer::config(&dir);
+        config.operations.words_whitelist = Some("*".to_owned());
+        // The system chooses an election port; nobody is dialled before the server runs.
+        for (key, line) in [("server.1", "127.0.0.1:1:0"), ("server.2", "127.0.0.1:2:3")] {
+            config.ensemble.members.set(key, line).unwrap();
+        }
+        (config.ensemble.my_id, config.ensemble.init_limit, config.ensemble.sync_limit) = (Some(1), 5, 2);
+        let server = Server::open(&config).unwrap();
+        let desk = Desk::new(&config);
+        for word in Word::ALL.into_iter().filter(|word| *word != Word::TelnetClose) {
+            let answer = desk.answer(server.node(), word.name().as_bytes().try_into().unwrap());
+            match word {
+                Word::Ruok => assert_eq!(answer.text, "imok"),
+                Word::Isro => assert_eq!(answer.text, "null"),
+                Word::Gtmk | Word::Stmk => assert_eq!(answer.text, "306"),
+                Word::Envi => assert!(answer.text.starts_with("Environment:\n")),
+                Word::Hash => {
+                    let text = "This ZooKeeper instance is not currently serving requests";
+                    assert_eq!(answer.text, text);
+                }
+                _ => {
+                    let text = "This ZooKeeper instance is not currently serving requests\n";
+                    assert_eq!(answer, Answer { text: text.to_owned(), admin: None }, "{word:?}");
+                }
+            }
         }
     }
 

@@ -142,7 +142,7 @@ pub(super) static METRICS: &[Metric] = &[
     counter("ensemble_auth_fail", |m| m.ensemble_auth_fail),
     counter("diff_count", |m| m.diff_count),
     counter("connection_revalidate_count", |m| m.connection_revalidate_count),
-    no_counter("quit_leading_due_to_disloyal_voter"),
+    counter("quit_leading_due_to_disloyal_voter", |m| m.quit_leading_due_to_disloyal_voter),
     counter("unrecoverable_error_count", |m| m.unrecoverable_error_count),
     no_counter("unsuccessful_handshake"),
     counter("commit_count", |m| m.commit_count),

@@ -217,6 +217,7 @@ impl Leader {
                 return Err(Leave(format!("waited too long for {}", d.waits_for())));
             }
             Phase::Discovery(d) if d.is_deserted(ctx) => {
+                ctx.out.events.push(Event::Disloyal);
                 return Err(Leave("those who elected this server look for another leader".to_owned()));
             }
             Phase::Synchronisation(s) if ctx.now_us >= s.deadline_us() => {

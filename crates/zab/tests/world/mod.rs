@@ -406,10 +406,16 @@ impl World {
                 self.servers[index].serves = Some(index as i64 + 1);
             }
             News::Role(RoleChange::Following { leader, epoch } | RoleChange::Observing { leader, epoch }) => {
-                let master = self.servers[index].peer.as_ref().and_then(Peer::master);
-                self.through_masters += u64::from(master != Some(leader));
                 self.checks.up_to_date(&self.servers[index], epoch, &voters);
-                self.servers[index].serves = Some(leader.0);
+                let master = self.servers[index].peer.as_ref().and_then(Peer::master);
+                self.servers[index].serves = match master.filter(|master| *master != leader) {
+                    None => Some(leader.0),
+                    Some(master) => {
+                        self.through_masters += 1;
+                        // Its own election may have been one ago; its master knows.
+                        self.servers[master.0 as usize - 1].serves.or(Some(leader.0))
+                    }
+                };
             }
             News::Role(RoleChange::Looking { why }) => {
                 self.servers[index].serves = None;
