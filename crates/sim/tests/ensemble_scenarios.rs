@@ -1,6 +1,7 @@
 //! What the simulation of ensembles has found, told on purpose.
 
 use sim::ensemble::{Setup, World};
+use wire::{Acl, CreateMode, OpCode, Request};
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -33,4 +34,35 @@ fn a_tree_from_before_the_own_history_replaces_it() {
     let until = world.now_us() + 30 * SECOND_US;
     assert_eq!(world.run_until_so(until, World::is_settled), Ok(true));
     assert_eq!(world.compare_trees(), Ok(()));
+}
+
+/// A follower that observers learn from delivers two writes at once, and tells the observer of the sync between them behind both.
+#[test]
+fn a_sync_that_is_told_later_than_the_write_behind_it() {
+    let setup = Setup { observer_masters: true, leader_serves: false, ..Setup::calm(1, 3, 1) };
+    let mut world = World::new(setup);
+    (0..4).for_each(|server| world.start(server));
+    serve(&mut world, &[0, 1, 2, 3]);
+    let guest = world.visit(3).expect("a session");
+    let mut asked = Vec::new();
+    for n in 0..10 {
+        asked.push(world.ask(&guest, &create(&format!("/{n}"))));
+        asked.push(world.ask(&guest, &Request::Sync { path: Some("/".into()) }));
+    }
+    let until = world.now_us() + SECOND_US;
+    assert_eq!(world.run_until(until), Ok(()));
+    let replies = world.replies(&guest);
+    assert_eq!(replies.iter().map(|reply| reply.xid).collect::<Vec<_>>(), asked);
+    assert!(replies.iter().all(|reply| reply.err == 0), "{replies:?}");
+}
+
+fn create(path: &str) -> Request<'_> {
+    Request::Create {
+        op: OpCode::Create,
+        path: Some(path.into()),
+        data: None,
+        acl: Some(vec![Acl::open()]),
+        flags: CreateMode::Persistent.flags(),
+        ttl: -1,
+    }
 }

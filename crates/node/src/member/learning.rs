@@ -33,6 +33,8 @@ pub(super) enum Asker {
     Client(ConnId),
     /// An observer that learns from here.
     Observer(zab::ConnId),
+    /// A client of this server that knows it already.
+    Nobody,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,7 @@ impl Node {
             Asker::Observer(conn) => {
                 return self.step_peer(zab::Input::ToLearner { conn, message: zab::ToLearner::Sync });
             }
+            Asker::Nobody => return,
         };
         let Some(slot) = self.clients.find(id) else { return };
         let mut waiting = self.clients.at_mut(slot).waiting.iter_mut();
@@ -130,6 +133,25 @@ impl Node {
         if let Some(done) = first {
             *done = true;
             self.drain(slot);
+        }
+    }
+
+    /// A write has come back for which its connection does not wait yet: in front of it stand syncs. They are done, for the
+    /// leader had them first; a follower that observers learn from, Apache's too, may tell of them later than of the write.
+    pub(crate) fn overtake_syncs(&mut self, slot: u32) {
+        while let Some(Waiting::Sync { done, .. }) = self.clients.at_mut(slot).waiting.front_mut() {
+            *done = true;
+            let id = self.clients.at(slot).id;
+            let askers = self.learning().into_iter().flat_map(|learning| &mut learning.syncs);
+            if let Some(asker) =
+                askers.into_iter().find(|asker| matches!(asker, Asker::Client(client) if *client == id))
+            {
+                *asker = Asker::Nobody;
+            }
+            self.drain(slot);
+            if self.clients.at(slot).phase == Phase::Closed {
+                return;
+            }
         }
     }
 
@@ -154,6 +176,7 @@ impl Node {
                 let message = zab::ToLearner::Revalidated { session, valid };
                 return self.step_peer(zab::Input::ToLearner { conn, message });
             }
+            Asker::Nobody => return,
         };
         let Some(slot) = self.clients.find(id) else { return };
         let Phase::Connecting { timeout_ms, has_read_only, .. } = self.clients.at(slot).phase else { return };
