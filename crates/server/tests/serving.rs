@@ -159,12 +159,17 @@ fn a_snapshot_and_its_log_make_the_same_tree() {
     for _ in 0..1000 {
         client.recv().unwrap().check().unwrap();
     }
+    // The one of the start and one of the thousand transactions at least; a stop does not wait for a third.
+    let files = || -> Vec<String> {
+        let entries = std::fs::read_dir(config.snap_version_dir()).unwrap();
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while files().iter().filter(|f| f.starts_with("snapshot.")).count() < 2 {
+        assert!(Instant::now() < deadline, "{:?}", files());
+        std::thread::sleep(Duration::from_millis(10));
+    }
     server.stop();
-    let files: Vec<String> = std::fs::read_dir(config.snap_version_dir())
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert!(files.iter().filter(|f| f.starts_with("snapshot.")).count() > 1, "{files:?}");
     let server = TestServer::start(&config);
     let mut client = connect(server.address());
     for i in 0..1000 {
