@@ -126,6 +126,10 @@ impl Setup {
         setup.fault_gap_us = 20_000 << rng.below(7);
         setup.fault_time_us = 5_000_000 + rng.below(20_000_000);
         setup.observer_masters = observers > 0 && rng.chance(40);
+        setup.tree.extended_types = rng.chance(50);
+        let sweep = &mut setup.node.sweep;
+        sweep.check_interval_ms = pick(rng, &[500, 5_000, 60_000]);
+        sweep.max_never_used_interval_ms = pick(rng, &[0, 3_000]);
         setup
     }
 
