@@ -100,7 +100,8 @@ impl World {
         let mut rng = Rng::new(seed, "world");
         let workload = WorkloadSetup::draw(&mut rng);
         let store = StoreConfig { prealloc_bytes: 0, snap_count: 200, ..StoreConfig::default() };
-        let node = NodeConfig { store, ..NodeConfig::default() };
+        let mut node = NodeConfig { store, ..NodeConfig::default() };
+        node.sweep.check_interval_ms = 2_000;
         let extended = rng.chance(50);
         let tree = TreeConfig { extended_types: extended, ..TreeConfig::default() };
         let disk = SimDisk::new(Rng::new(seed, "disk"), false);
