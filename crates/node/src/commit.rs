@@ -110,7 +110,6 @@ impl Node {
     /// Answers the connection that waits for a transaction, if it is still there, and lets go on what waited behind it.
     fn answer_write(&mut self, entry: Entry, result: &TxnResult<'_>) {
         let Some(slot) = entry.origin.and_then(|id| self.clients.find(id)) else { return };
-        self.overtake_syncs(slot);
         let conn = self.clients.writable(slot);
         if conn.phase == Phase::Closed {
             return;

@@ -407,6 +407,10 @@ impl Node {
             }
             Role::Looking | Role::ReadOnly => None,
         };
+        // Before the tree changes: a read between a sync and a write does not see the write.
+        if let Some(slot) = origin.and_then(|id| self.clients.find(id)) {
+            self.overtake_syncs(slot);
+        }
         let entry = Entry { zxid: txn.zxid, end: txn.bytes.len(), origin };
         self.apply(entry, &txn.bytes, out);
     }
