@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// A write is about to come back for which its connection does not wait yet: in front of it stand syncs. They are done, for the
-    /// leader had them first; a follower that observers learn from, Apache's too, may tell of them later than of the write.
+    /// leader had them first; a follower that observers learn from may tell of them later than of the write.
     pub(crate) fn overtake_syncs(&mut self, slot: u32) {
         while let Some(Waiting::Sync { done, .. }) = self.clients.at_mut(slot).waiting.front_mut() {
             *done = true;
