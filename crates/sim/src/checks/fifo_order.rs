@@ -78,6 +78,13 @@ impl FifoOrder {
         ))
     }
 
+    /// A read is answered from behind a write that was asked for later.
+    pub(crate) fn ahead(client: usize, xid: i32, zxid: Zxid, later: i32) -> Result<(), Violation> {
+        objection(format!(
+            "client {client} gets the answer to read {xid} from {zxid}, behind its own later write {later}"
+        ))
+    }
+
     /// The session is over.
     pub(crate) fn closed(&mut self, session: SessionId) {
         self.sessions.remove(&session);
@@ -90,7 +97,7 @@ fn objection(facts: String) -> Result<(), Violation> {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::story::{Story, create, is, session, set};
+    use crate::checks::story::{Story, create, get, is, session, set};
     use wire::{CreateMode, ErrorCode, Txn};
 
     fn two_writes() -> (Story, i32, i32) {
@@ -126,6 +133,15 @@ mod tests {
         story.write(0, set("/a", "y"));
         story.commit(0, wrong).expect("it changes nothing");
         story.write(0, set("/a", "z"));
+    }
+
+    #[test]
+    fn a_read_behind_a_later_write() {
+        let mut story = Story::of(1);
+        story.write(0, create("/a", CreateMode::Persistent));
+        let (read, write) = (story.ask(0, get("/a", false)), story.ask(0, set("/a", "x")));
+        story.commit(0, write).expect("a write");
+        is("C2", story.answer(0, read));
     }
 
     #[test]

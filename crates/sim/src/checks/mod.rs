@@ -271,6 +271,14 @@ impl Checks {
         let Some(session) = conn.session else {
             return nonsense(format!("an answer to {xid} before the welcome"));
         };
+        if !is_write(&request)
+            && *request != Request::Ping
+            && let Some((later, at)) =
+                self.timeline.first_of(session, conn.asked.iter().map(|asked| asked.xid))
+            && at <= zxid
+        {
+            return FifoOrder::ahead(client, xid, zxid, later);
+        }
         let (server, serial, credentials) = (conn.server, conn.serial, conn.credentials.clone());
         self.monotonic_sessions.answer(session, (server, serial), zxid)?;
         if !self.timeline.is_reached(zxid) {

@@ -3,7 +3,7 @@
 use super::requests::{Name, Write};
 use model::{Change, Context, Model, Options, Znode};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{ErrorCode, Request, Response, Txn, TxnRecord, Zxid};
+use wire::{ErrorCode, Request, Response, SessionId, Txn, TxnRecord, Zxid};
 
 /// What the model says of one transaction.
 #[derive(Debug)]
@@ -54,6 +54,15 @@ impl Timeline {
     /// A request's transaction.
     pub(crate) fn of(&self, name: Name) -> Option<&Step> {
         self.by_name.get(&name).map(|at| &self.steps[*at])
+    }
+
+    /// The first of these requests that is a transaction.
+    pub(crate) fn first_of(
+        &self,
+        session: SessionId,
+        xids: impl IntoIterator<Item = i32>,
+    ) -> Option<(i32, Zxid)> {
+        xids.into_iter().find_map(|xid| self.of((session, xid)).map(|step| (xid, step.zxid)))
     }
 
     /// How many transactions there are up to `zxid`.
