@@ -1,6 +1,6 @@
 //! One data directory, two servers: what one of them wrote, the other must show alike.
 //!
-//! A server is filled (`fill`), looked at ([`crate::picture`]) and killed; the other one starts on the directory and must show
+//! A server is filled (`fill`), looked at (`crate::picture`) and killed; the other one starts on the directory and must show
 //! the same nodes with stats and ACLs, the same sessions with their ephemerals, alive as long as their clients come back
 //! and gone when they do not, and must not find a digest that is not the tree's. Then it goes on with the directory.
 

@@ -1,8 +1,8 @@
 //! Ensembles of Apache's servers and ours, under clients that work all the time.
 //!
-//! A story ([`stories`]) starts servers, stops, kills and replaces them, and lets [`load`] and foreign clients ([`foreign`]) work
-//! meanwhile. In the end ([`stage`]) all servers must show the same tree, to the last stat, with everything that the
-//! clients were told ([`claims`]), none may have found a digest that is not its own, and their logs must not contradict each other.
+//! A story (`stories`) starts servers, stops, kills and replaces them, and lets `load` and foreign clients (`foreign`) work
+//! meanwhile. In the end (`stage`) all servers must show the same tree, to the last stat, with everything that the
+//! clients were told (`claims`), none may have found a digest that is not its own, and their logs must not contradict each other.
 
 mod claims;
 mod foreign;
