@@ -7,7 +7,7 @@ use super::requests::{Name, Write};
 use super::timeline::{Step, Timeline, is_moved};
 use super::{Violation, shown};
 use std::collections::BTreeMap;
-use wire::{ErrorCode, MultiResult, Reader, Request, Response, Txn, TxnRecord, Zxid};
+use wire::{ErrorCode, MultiResult, Reader, Request, Response, SessionId, Txn, TxnRecord, Zxid};
 
 const CHECK: &str = "C1 linearizable writes";
 const SOURCE: &str = "client protocol §10.3: writes are totally ordered, linearizable";
@@ -34,10 +34,12 @@ impl LinearizableWrites {
         write: Option<&Write>,
     ) -> Result<(), Violation> {
         let (name, zxid) = ((record.header.client_id, record.header.cxid), record.header.zxid);
-        let by_itself = matches!(
-            record.txn,
-            Txn::CreateSession { .. } | Txn::CloseSession { .. } | Txn::DeleteContainer { .. }
-        );
+        let by_itself = match record.txn {
+            Txn::CreateSession { .. } | Txn::CloseSession { .. } | Txn::DeleteContainer { .. } => true,
+            // The server's own sweep came too late: somebody wrote below the container, or deleted it.
+            Txn::Error { .. } => name.0 == SessionId(0),
+            _ => false,
+        };
         let Some(write) = write else {
             let before = self.done.get(&name).map(|zxid| format!(", and it already was transaction {zxid}"));
             return match by_itself {
@@ -193,7 +195,7 @@ fn part_agrees(result: &MultiResult<'_>, txn: &Txn<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::checks::story::{Story, create, delete, is, session, set};
-    use wire::{CreateMode, ErrorCode, Txn, Zxid};
+    use wire::{CreateMode, ErrorCode, SessionId, Txn, Zxid};
 
     fn with_node() -> Story {
         let mut story = Story::of(2);
@@ -267,6 +269,14 @@ mod tests {
         story.commit(0, xid).expect("a write");
         let again = Txn::SetData { path: Some("/a".into()), data: None, version: 2 };
         is("C1", story.commit_next(session(0), xid, again));
+    }
+
+    #[test]
+    fn only_the_sweep_fails_without_being_asked() {
+        let mut story = with_node();
+        let error = || Txn::Error { code: ErrorCode::NotEmpty.code() };
+        story.commit_next(SessionId(0), 0, error()).expect("somebody wrote below the container before");
+        is("C1", story.commit_next(session(0), 77, error()));
     }
 
     /// The second write was asked for when the first one had been answered, and went in front of it.
