@@ -229,6 +229,45 @@ fn zookeeper_2846_history_is_not_read_across_a_snapshot_that_the_logs_do_not_con
     }
 }
 
+/// As long as the logs from before a leader's snapshot are there, that snapshot tells that they are no part of the history.
+#[test]
+fn an_interrupted_purge_leaves_no_log_without_the_snapshot_that_replaced_it() {
+    let z = Zxid::from_parts;
+    let snapshot = |zxid| store::names::snapshot_file(zxid, store::Compression::None);
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    let (replaced, installed) = (store::names::log_file(z(2, 1)), snapshot(z(3, 0)));
+    for log in [z(2, 1), z(3, 1), z(3, 5), z(3, 9)] {
+        let mut bytes = store::log_header().to_vec();
+        store::encode_record(&mut bytes, &error_txn(log));
+        disk.put(&store::names::log_file(log), &bytes);
+    }
+    for zxid in [z(3, 0), z(3, 4), z(3, 8), z(3, 9)] {
+        disk.put(&snapshot(zxid), &sealed());
+    }
+    let ops = store::purge_plan(&mut disk, 3).expect("a disk without faults");
+    assert!(
+        [&replaced, &installed].iter().all(|file| ops.contains(&DiskOp::Remove { file: (*file).clone() }))
+    );
+    for (done, next) in ops.iter().enumerate() {
+        for survival in Survival::ALL {
+            for seed in 0..8 {
+                let mut disk = disk.crashed(None, Survival::Everything, rng(seed, "copy"));
+                ops[..done].iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+                let disk = disk.crashed(Some(next), survival, rng(seed, "crash"));
+                let has = |file| disk.bytes(file).is_some();
+                assert!(!has(&replaced) || has(&installed), "{survival:?} at {next:?}");
+            }
+        }
+    }
+}
+
+/// What looks like a snapshot from outside.
+fn sealed() -> Vec<u8> {
+    let mut sink = store::SnapshotSink::new(Vec::new(), store::Compression::None).expect("memory");
+    sink.data(b"whatever it holds").and_then(|()| sink.seal()).expect("memory");
+    sink.finish().expect("memory")
+}
+
 /// The smallest transaction: an error.
 fn error_txn(zxid: Zxid) -> Vec<u8> {
     let mut bytes = Vec::new();
