@@ -56,6 +56,41 @@ fn a_sync_that_is_told_later_than_the_write_behind_it() {
     assert!(replies.iter().all(|reply| reply.err == 0), "{replies:?}");
 }
 
+/// A leader refuses a session from the moment on at which it proposes its end, as Apache does. When it loses its quorum before
+/// that is committed the end has never happened: the next leader has the session.
+#[test]
+fn an_end_that_was_proposed_and_lost() {
+    let mut world = World::new(Setup::calm(1, 3, 0));
+    (0..3).for_each(|server| world.start(server));
+    serve(&mut world, &[0, 1, 2]);
+    let leader = world.leader().expect("there is one");
+    let others: Vec<usize> = (0..3).filter(|server| *server != leader).collect();
+    let guest = world.visit(leader).expect("a session");
+    let has_it = |world: &World, server: usize| {
+        world.node(server).is_some_and(|node| node.tree().sessions().contains_key(&guest.session))
+    };
+    let until = world.now_us() + SECOND_US;
+    let everywhere = |world: &World| (0..3).all(|server| has_it(world, server));
+    assert_eq!(world.run_until_so(until, everywhere), Ok(true));
+
+    others.iter().for_each(|server| world.kill(*server));
+    world.ask(&guest, &Request::CloseSession);
+    let until = world.now_us() + SECOND_US / 10;
+    assert_eq!(world.run_until(until), Ok(()));
+    assert_eq!(world.mode(leader), "leader", "it has not noticed yet");
+    assert_eq!(world.revisit(leader, guest.session), None);
+    assert_eq!(world.mode(leader), "leader", "it has refused the session, not just closed");
+    assert!(has_it(&world, leader), "the end is not committed");
+
+    world.kill(leader);
+    others.iter().for_each(|server| world.start(*server));
+    serve(&mut world, &others);
+    let guest = world.revisit(others[0], guest.session).expect("it lives");
+    world.start(leader);
+    serve(&mut world, &[0, 1, 2]);
+    assert!(has_it(&world, leader) && !world.is_closed(&guest));
+}
+
 fn create(path: &str) -> Request<'_> {
     Request::Create {
         op: OpCode::Create,

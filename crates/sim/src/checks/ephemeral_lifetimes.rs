@@ -19,7 +19,9 @@ pub(crate) struct EphemeralLifetimes {
     over: BTreeSet<SessionId>,
     owners: BTreeMap<String, SessionId>,
     last: Zxid,
-    /// Sessions that a client was told are gone.
+    /// Sessions whose end a leader has proposed, whatever became of it.
+    ending: BTreeSet<SessionId>,
+    /// Sessions that a client was told are gone, while nobody had proposed that.
     told_gone: BTreeSet<SessionId>,
 }
 
@@ -92,9 +94,17 @@ impl EphemeralLifetimes {
         objection(format!("session {session} is given to a client before its creation is committed"))
     }
 
+    /// A leader proposes the end of a session. From then on it refuses the session, as Apache does, and when it loses its
+    /// quorum the end may never happen: the next leader lets the session live until its time is over.
+    pub(crate) fn ending(&mut self, session: SessionId) {
+        self.ending.insert(session);
+    }
+
     /// A client was told that its session is gone.
     pub(crate) fn expired(&mut self, session: SessionId) {
-        self.told_gone.insert(session);
+        if !self.ending.contains(&session) {
+            self.told_gone.insert(session);
+        }
     }
 
     /// What clients were told of their sessions has come true.
@@ -221,6 +231,12 @@ mod tests {
         let gone = crate::clients::ClientEvent::SessionExpired { session: session(0) };
         story.see(0, gone).expect("its end may be on its way");
         is("C8", story.checks.finish(&[story.held()]));
+        let mut story = Story::of(1);
+        story.reconnect(0, 1);
+        story.checks.ending(session(0));
+        let gone = crate::clients::ClientEvent::SessionExpired { session: session(0) };
+        story.see(0, gone).expect("its leader has proposed the end");
+        story.checks.finish(&[story.held()]).expect("the end was lost with its leader");
         let again = Txn::CreateSession { timeout_ms: 1 };
         is("C8", Story::of(1).commit_next(SessionId(session(0).0), 0, again));
     }

@@ -217,6 +217,11 @@ impl Checks {
         LinearizableWrites::compare(&record, write.as_ref(), step)
     }
 
+    /// A leader proposes the end of a session, which may never be committed.
+    pub fn ending(&mut self, session: SessionId) {
+        self.ephemeral_lifetimes.ending(session);
+    }
+
     /// The run is over: everything is healed, and these servers have come to rest.
     ///
     /// # Errors

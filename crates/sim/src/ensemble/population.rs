@@ -73,10 +73,12 @@ impl World {
         self.population.checks.as_ref().map(Checks::counts).unwrap_or_default()
     }
 
-    /// Tells the checks of what clients see what is committed by now.
+    /// Tells the checks of what clients see what is committed by now, and which sessions are to end.
     pub(super) fn tell_committed(&mut self) -> Result<(), Violation> {
+        let ending = self.checks.take_ending();
         let sequence = self.checks.sequence();
         let Some(checks) = &mut self.population.checks else { return Ok(()) };
+        ending.into_iter().for_each(|session| checks.ending(session));
         if sequence.last() == self.population.told {
             return Ok(());
         }

@@ -430,6 +430,9 @@ impl World {
             while let Some(record) = reader.next_record().expect("whole records are written") {
                 let payload = record.payload.to_vec();
                 let record = wire::TxnRecord::decode(&mut wire::Reader::new(&payload)).expect("a record");
+                if record.header.txn_type == wire::OpCode::CloseSession.code() {
+                    self.checks.ending(record.header.client_id);
+                }
                 self.pending.push_back((batch.ticket, record.header.zxid, payload));
             }
         }

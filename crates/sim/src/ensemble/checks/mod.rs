@@ -26,7 +26,7 @@ use std::fmt;
 use std::rc::Rc;
 use store::{DiskOp, FileName};
 use tap::{Said, Tap};
-use wire::{PacketType, QuorumPacket, Zxid};
+use wire::{Decode, OpCode, PacketType, QuorumPacket, Reader, SessionId, TxnHeader, Zxid};
 use z1_one_leader::OneLeader;
 use z6_epoch_files::EpochFiles;
 use z8_same_digest::SameDigest;
@@ -69,6 +69,8 @@ pub(super) struct Checks {
     /// What each server was when it was last looked at, and what it had applied.
     seen: Vec<(&'static str, Zxid)>,
     taps: BTreeMap<End, Tap>,
+    /// Sessions whose end was proposed since somebody last asked.
+    ending: Vec<SessionId>,
 }
 
 impl Checks {
@@ -82,6 +84,7 @@ impl Checks {
             disks: (0..servers).map(|_| Durable::default()).collect(),
             seen: vec![("down", Zxid(0)); servers],
             taps: BTreeMap::new(),
+            ending: Vec::new(),
         }
     }
 
@@ -92,6 +95,11 @@ impl Checks {
 
     pub(super) fn sequence(&self) -> &Sequence {
         &self.sequence
+    }
+
+    /// The sessions whose end was proposed since the last call.
+    pub(super) fn take_ending(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.ending)
     }
 
     /// What is on a disk has changed in another way than by growing.
@@ -260,6 +268,7 @@ impl Checks {
                 if let Some(before) = said.last.replace(zxid) {
                     z5_no_holes::on_the_wire(server, before, zxid)?;
                 }
+                self.ending.extend(session_that_ends(packet));
                 if packet.kind() == Some(PacketType::Inform) && said.is_live {
                     self.committed(server, zxid, servers)?;
                 }
@@ -280,6 +289,11 @@ impl Checks {
     fn look_at(&mut self, server: usize, servers: &[Server]) -> Result<(), Violation> {
         self.disks[server].refresh(server, &servers[server].machine.disk)
     }
+}
+
+fn session_that_ends(proposal: &QuorumPacket<'_>) -> Option<SessionId> {
+    let header = TxnHeader::decode(&mut Reader::new(proposal.data.as_deref()?)).ok()?;
+    (header.txn_type == OpCode::CloseSession.code()).then_some(header.client_id)
 }
 
 fn next_behind(history: &History, zxid: Zxid) -> Option<(Zxid, &Rc<[u8]>)> {
