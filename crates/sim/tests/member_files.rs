@@ -229,6 +229,33 @@ fn zookeeper_2846_history_is_not_read_across_a_snapshot_that_the_logs_do_not_con
     }
 }
 
+/// A member tells others how far its history goes: what a start has read must be there after a power cut too, even if the
+/// process before died between the rename of a leader's snapshot and the sync of its name.
+#[test]
+fn a_snapshot_that_was_read_at_a_start_outlives_a_power_cut() {
+    let (mut disk, setup, _) = written(3);
+    let newest = disk.files().into_iter().filter(|file| store::names::snapshot_zxid(&file.name).is_some());
+    let newest = newest.max_by_key(|file| store::names::snapshot_zxid(&file.name)).expect("a snapshot");
+    let bytes = disk.bytes(&newest).expect("it is there").to_vec();
+    let logs: Vec<FileName> = disk.files().into_iter().filter(|file| file.name.contains("log.")).collect();
+    logs.iter().chain([&newest]).for_each(|file| disk.lose(file));
+    let temporary = file("tmp-snapshot");
+    let install = [
+        DiskOp::Create { file: temporary.clone() },
+        DiskOp::WriteAt { file: temporary.clone(), offset: 0, bytes },
+        DiskOp::Sync { file: temporary.clone() },
+        DiskOp::Close { file: temporary.clone() },
+        DiskOp::Rename { from: temporary, to: newest.clone() },
+    ];
+    install.iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+    let mut disk = disk.crashed(None, Survival::Everything, rng(1, "process"));
+    let start =
+        |disk: &mut SimDisk| recover(disk, &setup.store, setup.tree.clone()).expect("a start").last_zxid();
+    let told = start(&mut disk);
+    assert_eq!(Some(told), store::names::snapshot_zxid(&newest.name));
+    assert_eq!(start(&mut disk.crashed(None, Survival::Nothing, rng(1, "power"))), told);
+}
+
 /// As long as the logs from before a leader's snapshot are there, that snapshot tells that they are no part of the history.
 #[test]
 fn an_interrupted_purge_leaves_no_log_without_the_snapshot_that_replaced_it() {

@@ -99,6 +99,10 @@ pub fn recover(
     if last > base {
         repairs.push(DiskOp::SyncDir { dir: Dir::Log });
     }
+    if had_snapshot {
+        // A snapshot from a leader may hold more than the logs, and a crash may have come before its name was durable.
+        repairs.push(DiskOp::SyncDir { dir: Dir::Snap });
+    }
     for op in &repairs {
         disk.execute(op)?;
     }
