@@ -85,6 +85,23 @@ fn sessions_live_through_the_follower() {
     cluster.assert_equal();
 }
 
+/// Requests of the connection that the client had left went up behind those of the new one: to the leader both come from
+/// the master.
+#[test]
+fn a_client_that_goes_to_an_observer_leaves_nothing_behind_at_its_master() {
+    let mut cluster = settled(1);
+    let old = cluster.connect(master(&cluster, 4));
+    assert_eq!(cluster.create(&old, "/first").err, 0);
+    let new = cluster.try_connect(4, old.session).expect("the session goes on");
+    assert_eq!(cluster.create(&new, "/second").err, 0);
+    cluster.send(&old, &create("/late", CreateMode::Persistent));
+    cluster.run();
+    assert!((1..=4).all(|id| !cluster.has(id, "/late")));
+    assert!(cluster.is_closed(&old));
+    assert_eq!(cluster.create(&new, "/third").err, 0);
+    cluster.assert_equal();
+}
+
 #[test]
 fn an_observer_that_loses_its_master_finds_another_one() {
     let mut cluster = settled(1);

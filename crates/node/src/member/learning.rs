@@ -173,6 +173,9 @@ impl Node {
         let id = match asker {
             Asker::Client(id) => id,
             Asker::Observer(conn) => {
+                if valid {
+                    self.leave_to_observer(session);
+                }
                 let message = zab::ToLearner::Revalidated { session, valid };
                 return self.step_peer(zab::Input::ToLearner { conn, message });
             }

@@ -3,7 +3,7 @@
 
 use crate::member::learning::{Asker, Learning};
 use crate::node::Node;
-use wire::{Decode, ForwardedRequest, Id, OpCode, Reader, TouchedSession};
+use wire::{Decode, ForwardedRequest, Id, OpCode, Reader, SessionId, TouchedSession};
 use zab::{ConnId, ToLeader};
 
 /// What may wait for the leader's answer; an honest observer is far below it.
@@ -41,5 +41,14 @@ impl Node {
         let Some(learning) = self.learning().filter(room) else { return };
         learning.revalidating.push_back((question.session, Asker::Observer(conn)));
         self.step_peer(zab::Input::ToLeader(ToLeader::Revalidate(question)));
+    }
+
+    /// A session goes on at an observer. What its old connection here still brings must not go up behind the new requests:
+    /// for the leader both come from this server, and it cannot tell them apart.
+    pub(super) fn leave_to_observer(&mut self, session: SessionId) {
+        let old = self.sessions.find(session).and_then(|slot| self.sessions.at(slot).conn);
+        if let Some(slot) = old {
+            self.close(slot);
+        }
     }
 }
