@@ -29,16 +29,7 @@ pub struct Plan {
 const OBSERVER: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const PROFILE: Profile = Profile {
-    name: "observers",
-    settings: &[("tickTime", "1000")],
-    properties: &[],
-    jute_max_buffer: 65536,
-    extended_types: false,
-    enforce_quota: false,
-    skip_acl: false,
-    restarts: false,
-};
+const PROFILE: Profile = Profile::plain("observers", &[("tickTime", "1000")]);
 
 /// Ours behind Apache's, then Apache's behind ours; a line for each.
 ///

@@ -21,6 +21,22 @@ pub struct Profile {
     pub restarts: bool,
 }
 
+impl Profile {
+    /// Nothing but these settings; everything else as a server has it by itself.
+    pub const fn plain(name: &'static str, settings: &'static [(&'static str, &'static str)]) -> Profile {
+        Profile {
+            name,
+            settings,
+            properties: &[],
+            jute_max_buffer: 65536,
+            extended_types: false,
+            enforce_quota: false,
+            skip_acl: false,
+            restarts: false,
+        }
+    }
+}
+
 /// `super:test`, which every profile lets in as the superuser.
 pub const SUPER_DIGEST: &str = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
 
@@ -45,44 +61,23 @@ pub const COMMON_PROPERTIES: &[(&str, &str)] = &[
 
 /// All profiles.
 pub const PROFILES: &[Profile] = &[
+    Profile::plain("default", &[]),
     Profile {
-        name: "default",
-        settings: &[],
-        properties: &[],
-        jute_max_buffer: 65536,
-        extended_types: false,
-        enforce_quota: false,
-        skip_acl: false,
-        restarts: false,
-    },
-    Profile {
-        name: "extended",
-        settings: &[],
         properties: &[("zookeeper.extendedTypesEnabled", "true"), ("zookeeper.enforceQuota", "true")],
-        jute_max_buffer: 65536,
         extended_types: true,
         enforce_quota: true,
-        skip_acl: false,
-        restarts: false,
+        ..Profile::plain("extended", &[])
     },
     Profile {
-        name: "open",
-        settings: &[("reconfigEnabled", "true")],
         properties: &[("zookeeper.skipACL", "yes"), ("zookeeper.extendedTypesEnabled", "true")],
-        jute_max_buffer: 65536,
         extended_types: true,
-        enforce_quota: false,
         skip_acl: true,
-        restarts: false,
+        ..Profile::plain("open", &[("reconfigEnabled", "true")])
     },
     Profile {
-        name: "restart",
-        settings: &[("snapCount", "300"), ("preAllocSize", "64")],
         properties: &[("zookeeper.extendedTypesEnabled", "true")],
-        jute_max_buffer: 65536,
         extended_types: true,
-        enforce_quota: false,
-        skip_acl: false,
         restarts: true,
+        ..Profile::plain("restart", &[("snapCount", "300"), ("preAllocSize", "64")])
     },
 ];

@@ -173,14 +173,8 @@ pub fn tell(
 /// Settings for [`Stage::plain`] and [`Stage::extended`].
 pub fn profiles() -> [crate::profile::Profile; 2] {
     let plain = crate::profile::Profile {
-        name: "stories",
-        settings: &[],
         properties: &[("znode.container.checkIntervalMs", "300")],
-        jute_max_buffer: 65536,
-        extended_types: false,
-        enforce_quota: false,
-        skip_acl: false,
-        restarts: false,
+        ..crate::profile::Profile::plain("stories", &[])
     };
     let extended = crate::profile::Profile {
         name: "stories-extended",

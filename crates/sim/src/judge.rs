@@ -45,19 +45,31 @@ impl Judge {
     }
 }
 
+/// The transactions that a batch brings to the log, as their bytes.
+///
+/// # Errors
+/// When the log would hold anything else.
+pub fn logged(batch: &DiskBatch) -> Result<Vec<Vec<u8>>, String> {
+    let mut payloads = Vec::new();
+    for op in batch.ops.iter().filter(|_| batch.lane == Lane::Log) {
+        let DiskOp::WriteAt { file, offset, bytes } = op else { continue };
+        if names::log_zxid(&file.name).is_none() {
+            continue;
+        }
+        let mut source = bytes.as_slice();
+        let start = if *offset == 0 { LOG_HEADER_LEN } else { 0 };
+        let mut reader = LogReader::at(&mut source, start, Limits::default());
+        while let Some(record) = reader.next_record().map_err(|error| error.to_string())? {
+            payloads.push(record.payload.to_vec());
+        }
+    }
+    Ok(payloads)
+}
+
 impl Witness for Judge {
     fn submitted(&mut self, _machine: MachineId, batch: &DiskBatch) -> Result<(), String> {
-        for op in batch.ops.iter().filter(|_| batch.lane == Lane::Log) {
-            let DiskOp::WriteAt { file, offset, bytes } = op else { continue };
-            if names::log_zxid(&file.name).is_none() {
-                continue;
-            }
-            let mut source = bytes.as_slice();
-            let start = if *offset == 0 { LOG_HEADER_LEN } else { 0 };
-            let mut reader = LogReader::at(&mut source, start, Limits::default());
-            while let Some(record) = reader.next_record().map_err(|error| error.to_string())? {
-                self.history.issue(record.payload);
-            }
+        for payload in logged(batch)? {
+            self.history.issue(&payload);
         }
         Ok(())
     }

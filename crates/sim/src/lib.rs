@@ -30,7 +30,7 @@ mod world;
 pub use client::{Asked, Client, Heard, Session, is_write};
 pub use disk::{Fault, Lie, SimDisk, Survival};
 pub use history::{History, picture};
-pub use judge::Judge;
+pub use judge::{Judge, logged};
 pub use machine::{Machine, MachineSetup, MemberSetup};
 pub use rng::Rng;
 pub use store_machine::{Seen, StoreMachine, StoreSetup};

@@ -156,18 +156,25 @@ impl Journal {
 mod tests {
     use super::*;
 
-    /// A learner whose disk is slower than the others' must not answer a sync before it shows what came before it.
-    #[test]
-    fn a_sync_waits_for_what_was_committed_before_it() {
-        let (mut disk, mut out) = (DiskQueue::default(), Outputs::default());
+    /// At the start of epoch 1.
+    fn empty() -> (DiskQueue, Outputs, Journal) {
         let empty = crate::DiskState {
             last_zxid: Zxid(0x1_0000_0000),
             accepted_epoch: crate::Epoch(1),
             current_epoch: crate::Epoch(1),
             recent: Vec::new(),
         };
-        let mut journal = Journal::new(Durable::recovered(&empty));
-        let txn = |counter| Txn { zxid: Zxid::from_parts(1, counter), bytes: vec![].into() };
+        (DiskQueue::default(), Outputs::default(), Journal::new(Durable::recovered(&empty)))
+    }
+
+    fn txn(counter: u32) -> Txn {
+        Txn { zxid: Zxid::from_parts(1, counter), bytes: vec![].into() }
+    }
+
+    /// A learner whose disk is slower than the others' must not answer a sync before it shows what came before it.
+    #[test]
+    fn a_sync_waits_for_what_was_committed_before_it() {
+        let (mut disk, mut out, mut journal) = empty();
         journal.append(txn(1), &mut disk, &mut out);
         let first = out.disk[0].ticket;
         journal.commit(Zxid::from_parts(1, 1), None, &mut out);
@@ -185,15 +192,7 @@ mod tests {
     /// the write was delivered first, and the node found the sync in its way.
     #[test]
     fn a_sync_comes_before_what_was_committed_behind_it() {
-        let (mut disk, mut out) = (DiskQueue::default(), Outputs::default());
-        let empty = crate::DiskState {
-            last_zxid: Zxid(0x1_0000_0000),
-            accepted_epoch: crate::Epoch(1),
-            current_epoch: crate::Epoch(1),
-            recent: Vec::new(),
-        };
-        let mut journal = Journal::new(Durable::recovered(&empty));
-        let txn = |counter| Txn { zxid: Zxid::from_parts(1, counter), bytes: vec![].into() };
+        let (mut disk, mut out, mut journal) = empty();
         (1..=2).for_each(|counter| journal.append(txn(counter), &mut disk, &mut out));
         let tickets: Vec<_> = out.disk.iter().map(|plan| plan.ticket).collect();
         journal.commit(Zxid::from_parts(1, 1), None, &mut out);

@@ -78,16 +78,7 @@ const WHITELISTS: &[&Profile] = &[
 ];
 
 const fn profile(settings: &'static [(&'static str, &'static str)]) -> Profile {
-    Profile {
-        name: "operator",
-        settings,
-        properties: &[],
-        jute_max_buffer: 65536,
-        extended_types: false,
-        enforce_quota: false,
-        skip_acl: false,
-        restarts: false,
-    }
+    Profile::plain("operator", settings)
 }
 
 /// Both servers, Apache's first, with their clients.

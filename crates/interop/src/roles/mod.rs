@@ -58,16 +58,7 @@ const PLAYS: &[Play] = &[
 ];
 
 const fn profile(settings: &'static [(&'static str, &'static str)]) -> Profile {
-    Profile {
-        name: "roles",
-        settings,
-        properties: &[("readonlymode.enabled", "true")],
-        jute_max_buffer: 65536,
-        extended_types: false,
-        enforce_quota: false,
-        skip_acl: false,
-        restarts: false,
-    }
+    Profile { properties: &[("readonlymode.enabled", "true")], ..Profile::plain("roles", settings) }
 }
 
 /// Plays everything to both, at the same time.

@@ -7,9 +7,9 @@ use sim::clients::{Client, ClientInput, ClientOutput, ClientSetup, WorkloadSetup
 use sim::{Machine, MachineSetup, Rng, SimDisk, Survival};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use store::{DiskBatch, DiskOp, LOG_HEADER_LEN, Lane, LogReader, StoreConfig, Ticket, names};
+use store::{DiskBatch, Lane, StoreConfig, Ticket};
 use tree::TreeConfig;
-use wire::{Limits, Zxid};
+use wire::Zxid;
 
 const START_WALL_MS: i64 = 1_795_389_508_617;
 const CLIENTS: usize = 5;
@@ -419,22 +419,12 @@ impl World {
 
     /// Notes what is on its way to the log.
     fn written(&mut self, batch: &DiskBatch) {
-        for op in batch.ops.iter().filter(|_| batch.lane == Lane::Log) {
-            let DiskOp::WriteAt { file, offset, bytes } = op else { continue };
-            if names::log_zxid(&file.name).is_none() {
-                continue;
+        for payload in sim::logged(batch).expect("whole records are written") {
+            let record = wire::TxnRecord::decode(&mut wire::Reader::new(&payload)).expect("a record");
+            if record.header.txn_type == wire::OpCode::CloseSession.code() {
+                self.checks.ending(record.header.client_id);
             }
-            let mut source = bytes.as_slice();
-            let start = if *offset == 0 { LOG_HEADER_LEN } else { 0 };
-            let mut reader = LogReader::at(&mut source, start, Limits::default());
-            while let Some(record) = reader.next_record().expect("whole records are written") {
-                let payload = record.payload.to_vec();
-                let record = wire::TxnRecord::decode(&mut wire::Reader::new(&payload)).expect("a record");
-                if record.header.txn_type == wire::OpCode::CloseSession.code() {
-                    self.checks.ending(record.header.client_id);
-                }
-                self.pending.push_back((batch.ticket, record.header.zxid, payload));
-            }
+            self.pending.push_back((batch.ticket, record.header.zxid, payload));
         }
     }
 
