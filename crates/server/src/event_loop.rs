@@ -314,8 +314,8 @@ impl<M: Machine> Running<M> {
                 }
                 News::Recovered(result) => Input::Recovered(result),
                 News::History { learner, slice } => Input::History { learner, slice },
-                News::Dialled { dial, stream } => {
-                    self.with_peers(|peers, turn| peers.dialled(dial, stream, turn));
+                News::Dialled(ended) => {
+                    self.with_peers(|peers, turn| peers.dialled(ended, turn));
                     continue;
                 }
             };

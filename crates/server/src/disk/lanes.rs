@@ -2,10 +2,10 @@
 //! old logs for servers that have fallen behind.
 
 use super::files::{FileDisk, FilesConfig};
+use crate::net::dial::Dialled;
 use mio::Waker;
 use node::{HistoryQuery, Recover, RecoverFailure};
 use std::io;
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,10 +33,7 @@ pub(crate) enum News {
         slice: Option<HistorySlice>,
     },
     /// Another server was dialled.
-    Dialled {
-        dial: zab::DialId,
-        stream: Option<TcpStream>,
-    },
+    Dialled(Dialled),
 }
 
 /// How a history is read again.

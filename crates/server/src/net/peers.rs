@@ -1,11 +1,11 @@
-//! Connections between servers: the election port, the quorum port while this server leads, and dials.
+//! Connections between servers: the election port, and the quorum port while this server leads.
 //!
-//! There are few of them and each carries much, so they live apart from the table of clients. Names are resolved at every
-//! dial, in a thread that blocks on nobody's behalf but its own: a name that does not resolve costs one failed dial.
+//! There are few of them and each carries much, so they live apart from the table of clients.
 
 use super::conn::{Conn, ReadOutcome};
+use super::dial::{Dialled, Dials};
 use super::listen::{ListenConfig, Listener};
-use crate::disk::lanes::{News, Outbox};
+use crate::disk::lanes::Outbox;
 use crate::machine::Machine;
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -14,11 +14,11 @@ use node::{Input, NoteLevel, Now, Outputs, PeerInput};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
-use zab::{ConnId, Dial, DialId, Port};
+use std::time::Duration;
+use zab::{ConnId, Port};
 
 /// Tokens of what is between servers have this bit; those of clients are far below it.
 const PEER_BIT: usize = 1 << 62;
@@ -70,6 +70,7 @@ pub struct Peers {
     conns: BTreeMap<ConnId, Conn>,
     next: u64,
     outbox: Arc<Outbox>,
+    dials: Dials,
 }
 
 /// What a turn of the connections needs.
@@ -109,7 +110,14 @@ impl Peers {
             thread::sleep(BIND_PAUSE);
         };
         let listeners = listeners.into_iter().enumerate().collect();
-        Ok(Peers { config, listeners, conns: BTreeMap::new(), next: FIRST_CONN, outbox })
+        Ok(Peers {
+            config,
+            listeners,
+            conns: BTreeMap::new(),
+            next: FIRST_CONN,
+            outbox,
+            dials: Dials::default(),
+        })
     }
 
     /// Begins to accept.
@@ -207,12 +215,8 @@ impl Peers {
     }
 
     /// A dial has ended.
-    pub(crate) fn dialled<M: Machine>(
-        &mut self,
-        dial: DialId,
-        stream: Option<StdStream>,
-        turn: &mut Turn<'_, M>,
-    ) {
+    pub(crate) fn dialled<M: Machine>(&mut self, ended: Dialled, turn: &mut Turn<'_, M>) {
+        let (dial, stream) = self.dials.ended(ended, turn.log);
         let conn = stream.and_then(|stream| self.insert(TcpStream::from_std(stream), turn.registry));
         turn.tell(PeerInput::Dialled { dial, conn });
     }
@@ -229,7 +233,7 @@ impl Peers {
             }
         }
         for dial in wants.dials {
-            self.dial(dial);
+            self.dials.start(dial, &self.outbox);
         }
         let mut told = false;
         for (id, bytes) in wants.sends {
@@ -318,21 +322,6 @@ impl Peers {
             Err(error) => (turn.log)(NoteLevel::Error, &error.to_string()),
         }
     }
-
-    fn dial(&self, dial: Dial) {
-        let outbox = Arc::clone(&self.outbox);
-        let Dial { dial, addresses, timeout_us, .. } = dial;
-        let limit = Duration::from_micros(timeout_us);
-        let work = move || {
-            let hosts: Vec<(String, u16)> = addresses.into_iter().map(|a| (a.host, a.port)).collect();
-            let stream = connect(&hosts, limit);
-            outbox.deliver(News::Dialled { dial, stream });
-        };
-        if let Err(error) = thread::Builder::new().name("dial".to_owned()).spawn(work) {
-            log::warn!("cannot start a thread to connect to another server: {error}");
-            self.outbox.deliver(News::Dialled { dial, stream: None });
-        }
-    }
 }
 
 /// Listens at every place that can be had; one is enough.
@@ -379,38 +368,10 @@ fn listen(place: &Place) -> io::Result<Vec<Listener>> {
     if listeners.is_empty() { Err(last) } else { Ok(listeners) }
 }
 
-/// The first address that answers; they share the time.
-fn connect(hosts: &[(String, u16)], limit: Duration) -> Option<StdStream> {
-    let start = Instant::now();
-    let resolve = |(host, port): &(String, u16)| match (host.as_str(), *port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => {
-            log::debug!("cannot resolve {host}: {error}");
-            Vec::new()
-        }
-    };
-    let addresses: Vec<SocketAddr> = hosts.iter().flat_map(resolve).collect();
-    for (index, address) in addresses.iter().enumerate() {
-        let left = limit.saturating_sub(start.elapsed()) / (addresses.len() - index) as u32;
-        if left.is_zero() {
-            return None;
-        }
-        match StdStream::connect_timeout(address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true).ok()?;
-                stream.set_nonblocking(true).ok()?;
-                return Some(stream);
-            }
-            Err(error) => log::debug!("cannot connect to {address}: {error}"),
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     fn at(host: &str, port: u16) -> Place {
         Place { host: Some(host.to_owned()), port }
@@ -421,7 +382,7 @@ mod tests {
     }
 
     fn reaches(host: &str, port: u16) -> bool {
-        connect(&[(host.to_owned(), port)], Duration::from_secs(2)).is_some()
+        TcpStream::connect((host, port)).is_ok()
     }
 
     fn has_ipv6() -> bool {
@@ -458,7 +419,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let _listeners = bind(Port::Election, &[at("localhost", free)]).unwrap();
         for address in ("localhost", free).to_socket_addrs().unwrap() {
-            assert!(StdStream::connect(address).is_ok(), "{address}");
+            assert!(TcpStream::connect(address).is_ok(), "{address}");
         }
     }
 
@@ -470,20 +431,6 @@ mod tests {
         let error = bind(Port::Quorum, &places[..2]).unwrap_err().to_string();
         assert!(error.starts_with("Couldn't bind to no.such.host.invalid:0 ("), "{error}");
         assert!(error.contains("192.0.2.1:0 ("), "{error}");
-    }
-
-    /// Names are looked up at every dial, and one that is nobody's is a dial that failed.
-    #[test]
-    fn a_dial_takes_the_first_address_that_answers() {
-        let listeners = bind(Port::Election, &[at("127.0.0.1", 0)]).unwrap();
-        let port = port_of(&listeners);
-        let nowhere = ("no.such.host.invalid".to_owned(), port);
-        let closed = ("127.0.0.3".to_owned(), port);
-        let open = ("127.0.0.1".to_owned(), port);
-        let limit = Duration::from_secs(5);
-        let stream = connect(&[nowhere.clone(), closed.clone(), open], limit).expect("the third one");
-        assert_eq!(stream.peer_addr().unwrap().to_string(), format!("127.0.0.1:{port}"));
-        assert!(connect(&[nowhere, closed], limit).is_none());
     }
 
     #[test]
