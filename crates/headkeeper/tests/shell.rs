@@ -2,6 +2,7 @@
 
 use server::testing::{TempDir, TestServer};
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 struct World {
@@ -284,10 +285,24 @@ fn bench_leaves_what_it_did_not_make() {
 
 #[test]
 fn no_server_is_said_plainly() {
+    assert!(refused_by("127.0.0.1:1").contains("is a server running there?"));
+}
+
+/// As a member of an ensemble does that has no quorum.
+#[test]
+fn a_server_that_closes_the_connection_is_told_from_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    assert!(refused_by(&address).contains("waits for a quorum"));
+}
+
+/// What the shell says when it gets no session.
+fn refused_by(address: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_headkeeper"))
-        .args(["shell", "-s", "127.0.0.1:1", "ls"])
+        .args(["shell", "-s", address, "ls"])
         .output()
         .expect("the program runs");
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is a server running there?"));
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

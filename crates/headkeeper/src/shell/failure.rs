@@ -3,6 +3,7 @@
 use client::Error;
 use serde_json::{Value, json};
 use std::fmt;
+use std::io::ErrorKind;
 use wire::ErrorCode;
 
 /// Why a command failed.
@@ -36,6 +37,11 @@ impl Failure {
     pub fn no_connection(e: &Error) -> Failure {
         let hint = match e {
             Error::Address(_) => "servers are written host:port,host:port/chroot",
+            Error::NoServer(_, why) if hung_up(why) => {
+                "a server is running there and does not serve: as a member of an ensemble it waits for a quorum of the \
+                 others, and its log says which it cannot reach; or it has as many connections as maxCnxns and \
+                 maxClientCnxns allow"
+            }
             _ => "is a server running there? `headkeeper` alone starts one on this machine; -s names another",
         };
         Failure { message: e.to_string(), hint: Some(hint.into()), path: None, code: None, exit: CONNECTION }
@@ -161,5 +167,14 @@ fn words(code: ErrorCode, path: &str) -> (String, Option<&'static str>) {
             Some("TTL nodes need extendedTypesEnabled=true in the server's configuration"),
         ),
         code => (format!("{code}: {path}"), None),
+    }
+}
+
+/// The connection was taken and closed again, in whichever way the system tells it.
+fn hung_up(e: &Error) -> bool {
+    match e {
+        Error::Closed => true,
+        Error::Io(_, e) => matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        _ => false,
     }
 }
