@@ -92,6 +92,9 @@ impl Node {
     fn session_closed(&mut self, header: &TxnHeader, origin: Option<ConnId>, result: &TxnResult<'_>) {
         let entry = Entry { zxid: header.zxid, end: 0, origin };
         self.answer_write(entry, result);
+        if let Some(learning) = self.learning() {
+            learning.comes_through_nobody(header.client_id);
+        }
         self.forget_session(header.client_id);
     }
 

@@ -3,8 +3,11 @@
 mod cluster;
 
 use cluster::*;
-use wire::{CreateMode, OpCode, Request, Response, SessionId, event_type};
-use zab::ServerId;
+use wire::{
+    CreateMode, Encode, ForwardedRequest, LearnerInfo, OpCode, PacketType, QuorumPacket, Request, Response,
+    SessionId, TouchedSession, Zxid, event_type,
+};
+use zab::{Port, ServerId};
 
 /// Three voters with `observerMasterPort`, and so many observers.
 fn settled(observers: usize) -> Cluster {
@@ -100,6 +103,109 @@ fn a_client_that_goes_to_an_observer_leaves_nothing_behind_at_its_master() {
     assert!(cluster.is_closed(&old));
     assert_eq!(cluster.create(&new, "/third").err, 0);
     cluster.assert_equal();
+}
+
+/// Requests of the connection that the client had left at the observer went up behind newer ones, whether it came to the
+/// observer's master or to another observer of it: to the leader all of them come from the master.
+#[test]
+fn a_client_that_leaves_an_observer_leaves_nothing_behind_at_it() {
+    for to_observer in [false, true] {
+        let mut cluster = settled(2);
+        // With one follower left, both observers learn from the same.
+        let gone = cluster.followers()[0];
+        cluster.kill(gone);
+        cluster.settle();
+        cluster.advance_ms(1000);
+        let there = master(&cluster, 4);
+        assert_eq!((there, cluster.followers()), (master(&cluster, 5), vec![there]));
+        let old = cluster.connect(4);
+        assert_eq!(cluster.create(&old, "/first").err, 0);
+        let new = cluster.try_connect(if to_observer { 5 } else { there }, old.session);
+        let new = new.expect("the session goes on");
+        assert_eq!(cluster.create(&new, "/second").err, 0);
+        // The observer has not heard of the move.
+        cluster.send(&old, &create("/late", CreateMode::Persistent));
+        cluster.send(&old, &Request::Sync { path: Some("/".into()) });
+        cluster.run();
+        assert!(!cluster.has(cluster.leader(), "/late"));
+        let errors: Vec<i32> = cluster.replies(&old).iter().map(|reply| reply.err).collect();
+        assert_eq!(errors, [-8, 0], "nobody waits for ever");
+        assert_eq!(cluster.create(&new, "/third").err, 0);
+        // Others of the observer go on, and so does the session when it comes back.
+        let other = cluster.connect(4);
+        assert_eq!(cluster.create(&other, "/other").err, 0);
+        let back = cluster.try_connect(4, old.session).expect("and comes back");
+        assert_eq!(cluster.create(&back, "/back").err, 0);
+        cluster.send(&new, &create("/late", CreateMode::Persistent));
+        cluster.run();
+        assert!(!cluster.has(cluster.leader(), "/late"));
+        cluster.assert_equal();
+    }
+}
+
+#[test]
+fn a_session_that_is_closed_through_an_observer_is_forgotten_by_its_master() {
+    let mut cluster = settled(1);
+    let client = cluster.connect(4);
+    assert_eq!(cluster.call(&client, &create("/held", CreateMode::Ephemeral)).err, 0);
+    assert_eq!(cluster.call(&client, &Request::CloseSession).err, 0);
+    assert!((1..=4).all(|id| !cluster.has(id, "/held")));
+    assert_eq!(cluster.try_connect(4, client.session), None);
+    assert_eq!(cluster.try_connect(master(&cluster, 4), client.session), None);
+    cluster.assert_equal();
+}
+
+/// A connection of somebody who behaves like observer 5 so far.
+fn fake_observer(cluster: &mut Cluster, master: Id) -> zab::ConnId {
+    let conn = cluster.knock(master, Port::Observers);
+    let info = LearnerInfo { server_id: 5, protocol_version: 0x10000, config_version: 0 };
+    let epoch = Zxid::from_parts(1, 0);
+    let packets = [
+        QuorumPacket::new(PacketType::ObserverInfo, Zxid::ZERO, Some(info.to_bytes().into())),
+        QuorumPacket::new(
+            PacketType::AckEpoch,
+            cluster.node(master).tree().last_zxid(),
+            Some((&[0; 4]).into()),
+        ),
+        QuorumPacket::new(PacketType::Ack, epoch, None),
+    ];
+    for packet in packets {
+        cluster.say(master, conn, &packet.to_bytes());
+        cluster.run();
+    }
+    conn
+}
+
+/// Requests beyond what a master keeps were dropped, and their clients waited for ever.
+#[test]
+fn an_observer_whose_requests_cannot_be_relayed_has_to_come_again() {
+    let sync = ForwardedRequest { session: SessionId(7), cxid: 1, op: OpCode::Sync.code(), record: &[] };
+    let question = TouchedSession { session: SessionId(7), timeout_ms: 4000 };
+    let cases = [
+        (PacketType::Request, b"rubbish".to_vec(), 1, "a request of it makes no sense"),
+        (PacketType::Request, sync.to_bytes(), (1 << 18) + 1, "too many syncs wait for the leader"),
+        (
+            PacketType::Revalidate,
+            question.to_bytes(),
+            (1 << 18) + 1,
+            "too many of its clients wait for the leader",
+        ),
+    ];
+    for (kind, data, count, why) in cases {
+        let mut cluster = settled(1);
+        let client = cluster.connect(4);
+        assert_eq!(cluster.create(&client, "/a").err, 0);
+        let master = master(&cluster, 4);
+        let conn = fake_observer(&mut cluster, master);
+        assert_eq!(observers_of(&cluster, master), Some(2));
+        let packets = QuorumPacket::new(kind, Zxid(-1), Some(data.into())).to_bytes().repeat(count);
+        cluster.say(master, conn, &packets);
+        cluster.run();
+        let line = format!("closing the connection of observer 5: {why}");
+        assert_eq!(cluster.notes(master).iter().filter(|note| **note == line).count(), 1, "{why}");
+        assert_eq!(observers_of(&cluster, master), Some(1));
+        assert_eq!(cluster.create(&client, "/b").err, 0, "others of its go on");
+    }
 }
 
 #[test]

@@ -109,6 +109,13 @@ pub enum Input<'a> {
         /// What.
         message: ToLearner,
     },
+    /// Leader, or master of observers: close the connection of a learner.
+    Refuse {
+        /// Whose.
+        conn: ConnId,
+        /// Why, for the log.
+        why: String,
+    },
 }
 
 /// What is on disk, as recovery found it. Everything it tells has been synced.

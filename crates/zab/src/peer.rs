@@ -260,6 +260,11 @@ impl Peer {
     fn written(&mut self, conn: ConnId, pending: usize, out: &mut Outputs) {
         let mut ctx = context!(self, out);
         self.mesh.written(conn, pending, &mut ctx);
+        if let Role::Learning(learner) = &mut self.role
+            && learner.conn() == Some(conn)
+        {
+            return learner.written(pending);
+        }
         if let Some(leader) = master(&mut self.role) {
             leader.written(conn, pending, &mut ctx);
         }
@@ -295,6 +300,7 @@ impl Peer {
                 let Some(leader) = master(role) else { return };
                 match input {
                     Input::ToLearner { conn, message } => leader.answer(conn, message, &mut ctx),
+                    Input::Refuse { conn, why } => leader.turn_away(conn, why, &mut ctx),
                     Input::Log { conn, slice } => leader.log(conn, &slice, &mut ctx),
                     Input::Snapshot { conn, zxid, bytes, last } => {
                         leader.snapshot(conn, zxid, &bytes, last, &mut ctx);

@@ -125,6 +125,44 @@ fn a_follower_that_loses_its_leader_lets_its_observers_go() {
     assert_eq!(machine.out.observer_port, Some(false));
 }
 
+#[test]
+fn observers_are_not_read_while_the_leader_takes_nothing() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    ack(&mut machine, FOUR, z(2, 0));
+    machine.take_sent(FOUR);
+    let held = |machine: &mut Machine| {
+        let Outputs { pauses, resumes, .. } = &mut machine.out;
+        (std::mem::take(pauses), std::mem::take(resumes))
+    };
+    assert_eq!(held(&mut machine), (vec![], vec![]));
+    machine.step(Input::Written { conn: QUORUM, pending: 2 << 20 });
+    assert_eq!(held(&mut machine), (vec![FOUR], vec![]));
+    machine.step(Input::Accepted { conn: ONE, port: Port::Observers });
+    assert_eq!(held(&mut machine), (vec![ONE], vec![]), "nor are those that come meanwhile");
+    // The silence is not theirs.
+    for _ in 0..20 {
+        machine.now += 260_000;
+        let data = Some(&[][..]);
+        from(&mut machine, QUORUM, PacketType::Ping, z(2, 0), data);
+    }
+    assert!(!machine.hung_up.contains(&FOUR) && !machine.hung_up.contains(&ONE), "{:?}", machine.hung_up);
+    machine.step(Input::Written { conn: QUORUM, pending: 0 });
+    assert_eq!(held(&mut machine), (vec![], vec![ONE, FOUR]));
+}
+
+#[test]
+fn an_observer_that_asks_too_much_is_let_go() {
+    let mut machine = master();
+    join(&mut machine, z(1, 5));
+    ack(&mut machine, FOUR, z(2, 0));
+    machine.step(Input::Refuse { conn: FOUR, why: "it asks too much".to_owned() });
+    assert!(machine.hung_up.contains(&FOUR));
+    assert!(machine.events.contains(&Event::LearnerGone(FOUR)));
+    let line = "closing the connection of observer 4: it asks too much";
+    assert!(machine.out.notes.iter().any(|note| note.warn && note.text == line), "{:?}", machine.out.notes);
+}
+
 /// Observer 4 that has heard of leader 3.
 fn observer(set: impl FnOnce(&mut PeerConfig)) -> Machine {
     let disk =

@@ -24,6 +24,8 @@ pub(crate) struct Learning {
     pub(super) touched: BTreeMap<SessionId, i32>,
     /// Connections whose session the leader is asked about.
     pub(super) revalidating: VecDeque<(SessionId, Asker)>,
+    /// Sessions whose clients are at observers that learn from here, and which of those their requests come through.
+    pub(super) observers_sessions: BTreeMap<SessionId, zab::ConnId>,
 }
 
 /// Who wants to know something of the leader.
@@ -170,11 +172,14 @@ impl Node {
             return;
         };
         let (_, asker) = learning.revalidating.remove(position).expect("it was found");
+        if valid && matches!(asker, Asker::Client(_)) {
+            learning.comes_through_nobody(session);
+        }
         let id = match asker {
             Asker::Client(id) => id,
             Asker::Observer(conn) => {
                 if valid {
-                    self.leave_to_observer(session);
+                    self.leave_to_observer(session, conn);
                 }
                 let message = zab::ToLearner::Revalidated { session, valid };
                 return self.step_peer(zab::Input::ToLearner { conn, message });

@@ -319,7 +319,10 @@ impl Node {
             Event::Request { conn, data, auth_info } => self.learners_request(conn, &data, auth_info, out),
             Event::Touched(sessions) => self.learner_touched(&sessions),
             Event::Revalidate { conn, session } => self.revalidate(conn, session),
-            Event::LearnerGone(conn) => self.forget_learner(conn),
+            Event::LearnerGone(conn) => {
+                self.forget_learner(conn);
+                self.learning().into_iter().for_each(|learning| learning.forget_observer(conn));
+            }
             Event::Revalidated { session, valid } => self.revalidated(session, valid, out),
             Event::Synced => self.synced(),
             Event::Ping { zxid } => self.pong(zxid),

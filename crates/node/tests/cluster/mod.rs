@@ -426,6 +426,19 @@ impl Cluster {
         self.step(id, Input::Peer(PeerInput::Dialled { dial: dial.dial, conn }));
     }
 
+    /// Somebody who is no server of the room connects to one. Nobody hears what is said to it.
+    pub fn knock(&mut self, id: Id, port: Port) -> zab::ConnId {
+        let conn = zab::ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.step(id, Input::Peer(PeerInput::Accepted { conn, port }));
+        conn
+    }
+
+    /// Bytes of [`Cluster::knock`]'s.
+    pub fn say(&mut self, id: Id, conn: zab::ConnId, bytes: &[u8]) {
+        self.step(id, Input::Peer(PeerInput::Received { conn, bytes }));
+    }
+
     /// A connection breaks at its far end.
     fn cut(&mut self, conn: zab::ConnId) {
         if let Some(End { other: (place, other), .. }) = self.ends.remove(&conn) {

@@ -14,6 +14,8 @@ pub(crate) struct Mastering {
     epoch: Epoch,
     /// When to ping next, twice per tick.
     half_tick_at_us: u64,
+    /// Nothing is read from observers at the moment.
+    held: bool,
 }
 
 impl Mastering {
@@ -41,11 +43,30 @@ impl Leader {
         ctx.out.observer_port = Some(true);
         let half_tick_at_us = ctx.now_us + ctx.settings.tick_us / 2;
         Leader {
-            phase: Phase::Mastering(Mastering { epoch, half_tick_at_us }),
+            phase: Phase::Mastering(Mastering { epoch, half_tick_at_us, held: false }),
             links: BTreeMap::new(),
             history: History::new(Vec::new(), last, ctx.settings.config.window),
             legacy: Legacy::default(),
         }
+    }
+
+    /// Reads nothing more of the observers, or goes on.
+    pub(crate) fn hold(&mut self, hold: bool, ctx: &mut Context<'_>) {
+        let Phase::Mastering(mastering) = &mut self.phase else { return };
+        if std::mem::replace(&mut mastering.held, hold) == hold {
+            return;
+        }
+        if hold {
+            ctx.out.pauses.extend(self.links.keys());
+        } else {
+            ctx.out.resumes.extend(self.links.keys());
+            self.links.values_mut().for_each(|link| link.heard(ctx.now_us));
+        }
+    }
+
+    /// Are observers not read, so that their silence means nothing?
+    pub(super) fn holds(&self) -> bool {
+        matches!(&self.phase, Phase::Mastering(mastering) if mastering.held)
     }
 
     /// Transactions that are committed and on this server's disk: the observers get them.

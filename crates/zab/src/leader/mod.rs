@@ -128,6 +128,9 @@ impl Leader {
 
     pub(crate) fn accepted(&mut self, conn: ConnId, ctx: &mut Context<'_>) {
         self.links.insert(conn, Link::new(conn, ctx.settings.config.limits, ctx.now_us));
+        if self.holds() {
+            ctx.out.pauses.push(conn);
+        }
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId, ctx: &mut Context<'_>) {
@@ -186,6 +189,11 @@ impl Leader {
         }
     }
 
+    /// The upper half wants no more of a learner.
+    pub(crate) fn turn_away(&mut self, conn: ConnId, why: String, ctx: &mut Context<'_>) {
+        self.refuse(conn, Refusal(why), ctx);
+    }
+
     /// Looks what the disk has done.
     pub(crate) fn progress(&mut self, ctx: &mut Context<'_>) -> Result<(), Leave> {
         match &mut self.phase {
@@ -206,7 +214,8 @@ impl Leader {
     }
 
     pub(crate) fn tick(&mut self, ctx: &mut Context<'_>) -> Result<(), Leave> {
-        let late: Vec<(ConnId, Refusal)> = (self.links.values())
+        let heard = !self.holds();
+        let late: Vec<(ConnId, Refusal)> = (self.links.values().filter(|_| heard))
             .filter_map(|link| link.check_time(ctx).err().map(|why| (link.conn, why)))
             .collect();
         for (conn, why) in late {
@@ -451,7 +460,8 @@ impl Leader {
             Phase::Mastering(mastering) => Some(mastering.wake_at_us()),
             Phase::Between => None,
         };
-        let links = self.links.values().map(|link| link.deadline_us(ctx.settings));
+        let heard = !self.holds();
+        let links = self.links.values().filter(|_| heard).map(|link| link.deadline_us(ctx.settings));
         if let Some(at) = links.chain(phase).min() {
             ctx.out.wake(at);
         }

@@ -30,6 +30,8 @@ pub(crate) struct Learner {
     phase: Phase,
     inbox: Inbox,
     paused: bool,
+    /// Bytes for the leader that wait in the shell, as it last said.
+    unsent: usize,
     /// When the leader was last heard.
     heard_us: u64,
     /// The observers that learn from here, while this server follows.
@@ -63,6 +65,7 @@ impl Learner {
             phase: Phase::Connecting(connecting, start),
             inbox: Inbox::new(ctx.settings.config.limits),
             paused: false,
+            unsent: 0,
             heard_us: ctx.now_us,
             observers: None,
         })
@@ -127,6 +130,10 @@ impl Learner {
         self.drain(ctx)
     }
 
+    pub(crate) fn written(&mut self, pending: usize) {
+        self.unsent = pending;
+    }
+
     /// The log has been cut.
     pub(crate) fn truncated(&mut self, last: Zxid, ctx: &mut Context<'_>) -> Result<(), Leave> {
         if let Phase::Synchronisation(_, synchronisation) = &mut self.phase {
@@ -169,10 +176,22 @@ impl Learner {
             }
             ctx.out.wake(deadline_us);
         }
+        self.hold_observers(ctx);
         match &mut self.observers {
             Some(observers) => observers.tick(ctx),
             None => Ok(()),
         }
+    }
+
+    /// A leader that does not take what observers ask makes them wait.
+    fn hold_observers(&mut self, ctx: &mut Context<'_>) {
+        let (Some(conn), Some(observers)) = (self.conn(), &mut self.observers) else { return };
+        let full = self.unsent + ctx.out.queued(conn) > ctx.settings.config.send_bytes;
+        if full && self.unsent == 0 {
+            // The shell may write all of it at once, and then says nothing.
+            ctx.out.wake(ctx.now_us);
+        }
+        observers.hold(full, ctx);
     }
 
     /// When the leader counts as gone. While this server's own disk is busy it cannot be heard.
