@@ -19,9 +19,9 @@ pub(crate) struct EphemeralLifetimes {
     over: BTreeSet<SessionId>,
     owners: BTreeMap<String, SessionId>,
     last: Zxid,
-    /// Sessions whose end a leader has proposed, whatever became of it.
+    /// Sessions whose end a leader has proposed or was asked for, whatever became of it.
     ending: BTreeSet<SessionId>,
-    /// Sessions that a client was told are gone, while nobody had proposed that.
+    /// Sessions that a client was told are gone, while nobody had a reason to end them.
     told_gone: BTreeSet<SessionId>,
 }
 
@@ -94,15 +94,18 @@ impl EphemeralLifetimes {
         objection(format!("session {session} is given to a client before its creation is committed"))
     }
 
-    /// A leader proposes the end of a session. From then on it refuses the session, as Apache does, and when it loses its
-    /// quorum the end may never happen: the next leader lets the session live until its time is over.
+    /// A leader proposes the end of a session, or its client asks for it. From then on the leader refuses the session, as
+    /// Apache's does (`SessionTrackerImpl.touchSession` says no to a closing session), and when it loses its quorum the end
+    /// may never happen: the next leader lets the session live until its time is over. A leader that has lost all its
+    /// learners and does not know it tells nobody of what it proposes; that it was asked for the end must do.
     pub(crate) fn ending(&mut self, session: SessionId) {
         self.ending.insert(session);
     }
 
-    /// A client was told that its session is gone.
-    pub(crate) fn expired(&mut self, session: SessionId) {
-        if !self.ending.contains(&session) {
+    /// A client was told that its session is gone. Where it was silent for its timeout, a leader may have decided so by
+    /// itself and, again, have told nobody.
+    pub(crate) fn expired(&mut self, session: SessionId, was_silent: bool) {
+        if !was_silent && !self.ending.contains(&session) {
             self.told_gone.insert(session);
         }
     }
@@ -162,8 +165,11 @@ fn objection(facts: String) -> Result<(), Violation> {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::story::{Story, create, delete, given, is, session};
-    use wire::{CreateMode, SessionId, Txn, Ustring};
+    use crate::checks::story::{Story, create, delete, get, given, is, session};
+    use crate::clients::ClientEvent;
+    use wire::{CreateMode, Request, SessionId, Txn, Ustring};
+
+    const TIMEOUT_US: u64 = 4_000_000;
 
     /// Client 0 owns `/a` and `/b`, client 1 owns `/c`.
     fn owners() -> Story {
@@ -228,16 +234,43 @@ mod tests {
         is("C8", story.see(0, given(0)));
         let mut story = Story::of(1);
         story.reconnect(0, 1);
-        let gone = crate::clients::ClientEvent::SessionExpired { session: session(0) };
+        let gone = ClientEvent::SessionExpired { session: session(0) };
         story.see(0, gone).expect("its end may be on its way");
         is("C8", story.checks.finish(&[story.held()]));
         let mut story = Story::of(1);
         story.reconnect(0, 1);
         story.checks.ending(session(0));
-        let gone = crate::clients::ClientEvent::SessionExpired { session: session(0) };
+        let gone = ClientEvent::SessionExpired { session: session(0) };
         story.see(0, gone).expect("its leader has proposed the end");
         story.checks.finish(&[story.held()]).expect("the end was lost with its leader");
         let again = Txn::CreateSession { timeout_ms: 1 };
         is("C8", Story::of(1).commit_next(SessionId(session(0).0), 0, again));
+    }
+
+    /// A leader without learners, which does not know yet that it has none, tells nobody of the end that it proposes.
+    #[test]
+    fn an_end_that_nobody_else_heard_of() {
+        let mut asked = Story::of(1);
+        asked.ask(0, Request::CloseSession);
+        refused(&mut asked);
+        asked.checks.finish(&[asked.held()]).expect("the end that it has asked for was lost with its leader");
+
+        let [mut too_early, mut silent] = [1000, 0].map(|early_us| {
+            let mut story = Story::of(1);
+            story.read_now(0, get("/", false)).expect("a sign of life");
+            story.at_us += TIMEOUT_US - early_us;
+            story
+        });
+        refused(&mut too_early);
+        is("C8", too_early.checks.finish(&[too_early.held()]));
+        refused(&mut silent);
+        silent.checks.finish(&[silent.held()]).expect("the end in time was lost with its leader");
+    }
+
+    /// Client 0 comes back and hears that its session is gone.
+    fn refused(story: &mut Story) {
+        story.see(0, ClientEvent::Lost { outstanding: Vec::new(), by_client: false }).expect("that happens");
+        story.connect(0, 1, Some(session(0)));
+        story.see(0, ClientEvent::SessionExpired { session: session(0) }).expect("judged in the end");
     }
 }

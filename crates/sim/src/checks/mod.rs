@@ -154,7 +154,8 @@ impl Checks {
             }
             ClientEvent::SessionExpired { session } => {
                 self.counts.expiries += 1;
-                self.ephemeral_lifetimes.expired(*session);
+                let was_silent = self.session_expiry.is_silent(*session, self.now_us);
+                self.ephemeral_lifetimes.expired(*session, was_silent);
                 Ok(())
             }
             ClientEvent::Asked { xid, request } => {
@@ -250,6 +251,9 @@ impl Checks {
         let Some(Conn { serial, session: Some(session), .. }) = self.requests.conn(client) else { return };
         if is_write(request) {
             self.fifo_order.asked((*session, xid), *serial);
+        }
+        if *request == Request::CloseSession {
+            self.ephemeral_lifetimes.ending(*session);
         }
         if xid != AUTH_XID {
             self.session_expiry.sent(*session, at_us);

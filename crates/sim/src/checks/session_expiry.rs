@@ -45,6 +45,11 @@ impl SessionExpiry {
         }
     }
 
+    /// Has no server answered anything that was sent within the timeout?
+    pub(crate) fn is_silent(&self, session: SessionId, now_us: u64) -> bool {
+        self.sessions.get(&session).is_some_and(|life| life.heard_us + life.timeout_us <= now_us)
+    }
+
     /// The end is committed; `asked` when the client wanted it.
     pub(crate) fn closed(&mut self, session: SessionId, asked: bool) {
         let life = self.sessions.remove(&session);
