@@ -144,7 +144,9 @@ impl Setup {
     }
 
     pub(super) fn machine(&self, server: usize) -> MachineSetup {
-        let node = NodeConfig { server_id: server as u8 + 1, ..self.node.clone() };
+        let mut node = NodeConfig { server_id: server as u8 + 1, ..self.node.clone() };
+        // One setting in `zoo.cfg`: `commitLogCount`.
+        node.store.recent_count = self.window.count_min;
         MachineSetup { node, tree: self.tree.clone() }
     }
 
