@@ -1,31 +1,6 @@
 //! Some seeds of whole ensembles; `cargo xtask sim` runs many.
 
-use sim::ensemble::{Mistake, Run, Setup, World};
-use wire::{Acl, CreateMode, OpCode, Request};
-
-#[test]
-fn three_servers_elect_one_and_replicate_and_remember() {
-    let mut world = World::new(Setup::calm(1, 3, 0));
-    (0..3).for_each(|server| world.start(server));
-    assert_eq!(world.run_until_so(20_000_000, World::is_settled), Ok(true));
-    let guest = world.visit(0).expect("a session");
-    let create = Request::Create {
-        op: OpCode::Create,
-        path: Some("/a".into()),
-        data: Some(b"data".into()),
-        acl: Some(vec![Acl::open()]),
-        flags: CreateMode::Persistent.flags(),
-        ttl: -1,
-    };
-    let reply = world.call(&guest, &create).expect("an answer");
-    assert_eq!((reply.err, reply.zxid), (0, 0x1_0000_0002));
-    (0..3).for_each(|server| world.kill(server));
-    (0..3).for_each(|server| world.start(server));
-    let until = world.now_us() + 20_000_000;
-    assert_eq!(world.run_until_so(until, World::is_settled), Ok(true));
-    assert!((0..3).all(|server| world.node(server).expect("it runs").tree().node("/a").is_some()));
-    assert_eq!(world.compare_trees(), Ok(()));
-}
+use sim::ensemble::{Mistake, Run, Setup};
 
 #[test]
 fn seeds_hold() {

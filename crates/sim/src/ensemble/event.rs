@@ -47,6 +47,8 @@ pub(super) enum Wish {
     Peer { dial: zab::DialId, port: zab::Port, timeout_us: u64 },
     /// A client's attempt with this number.
     Client { attempt: u64 },
+    /// A guest's, who takes himself for a server.
+    Stranger { port: zab::Port },
 }
 
 impl Event {
@@ -61,6 +63,27 @@ impl Event {
             | Event::History { server, life, .. }
             | Event::Dialled { from: Host::Server(server), life, .. } => Some((server, life)),
             _ => None,
+        }
+    }
+
+    /// Is it a step of something under way, and no time that somebody waits for?
+    pub(super) fn is_under_way(&self) -> bool {
+        match self {
+            Event::Flush { .. }
+            | Event::Disk { .. }
+            | Event::DiskDone { .. }
+            | Event::Recover { .. }
+            | Event::History { .. }
+            | Event::Syn { .. }
+            | Event::Arrive { .. }
+            | Event::Gone { .. } => true,
+            Event::Dialled { link, .. } => link.is_some(),
+            Event::Wake { .. }
+            | Event::Reset { .. }
+            | Event::ClientWake { .. }
+            | Event::Start { .. }
+            | Event::Fault
+            | Event::Undo(_) => false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::World;
 use super::event::Event;
 use super::network::{End, Host, Purpose};
 use crate::{Fault, Rng, Survival};
+use store::Lane;
 
 const MS: u64 = 1000;
 
@@ -202,7 +203,7 @@ impl World {
             }
             FaultKind::StuckDisk => {
                 let span = self.span_us(20_000 * MS);
-                self.servers[server].stuck.get_or_insert_default();
+                [Lane::Log, Lane::Snapshot].into_iter().for_each(|lane| self.hold_disk(server, lane));
                 self.queue.after(span, Event::Undo(Undo::StuckDisk { server }));
             }
             FaultKind::Cut => self.cut_some(),

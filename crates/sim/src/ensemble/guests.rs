@@ -5,8 +5,9 @@ use super::event::Wish;
 use super::network::{End, Host};
 use std::collections::BTreeMap;
 use wire::{
-    ConnectRequest, ConnectResponse, Decode, Encode, NOTIFICATION_XID, OpCode, Reader, ReplyHeader, Request,
-    RequestHeader, Response, SessionId, WatcherEvent, Writer, finish_frame, session_password, start_frame,
+    Acl, ConnectRequest, ConnectResponse, CreateMode, Decode, Encode, NOTIFICATION_XID, OpCode, PASSWORD_LEN,
+    Reader, ReplyHeader, Request, RequestHeader, Response, SessionId, WatcherEvent, Writer, finish_frame,
+    session_password, start_frame,
 };
 
 /// A connection to a server, made by a story.
@@ -40,18 +41,22 @@ pub(super) struct Guests {
 #[derive(Default)]
 struct GuestWire {
     end: Option<End>,
-    /// The attempt has ended.
-    dialled: bool,
     received: Vec<u8>,
     closed: bool,
 }
 
 /// Places of guests among the clients begin here.
 const FIRST_GUEST: usize = 100;
-/// How long a story waits for something.
-const PATIENCE_US: u64 = 60_000_000;
 
 impl World {
+    /// A new session at a server.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn connect(&mut self, server: usize) -> Guest {
+        self.visit(server).expect("a session")
+    }
+
     /// A new session at a server; `None` when it is refused.
     pub fn visit(&mut self, server: usize) -> Option<Guest> {
         self.revisit(server, SessionId(0))
@@ -59,26 +64,43 @@ impl World {
 
     /// Another connection for a session; `None` when it is refused or cut.
     pub fn revisit(&mut self, server: usize, session: SessionId) -> Option<Guest> {
+        let (guest, response) = self.shake(server, &hello(session, false));
+        (response?.session_id != 0).then_some(guest)
+    }
+
+    /// A connection that asks for a session in these words, and what it is told.
+    ///
+    /// # Panics
+    /// When the answer is none to a handshake.
+    pub fn shake(&mut self, server: usize, request: &ConnectRequest<'_>) -> (Guest, Option<ConnectResponse>) {
+        let (guest, frame) = self.knock(server, request);
+        let response = frame.map(|frame| ConnectResponse::decode(&mut Reader::new(&frame)));
+        let response = response.map(|response| response.expect("a connect response"));
+        let session = response.as_ref().map_or(guest.session, |response| SessionId(response.session_id));
+        (Guest { session, ..guest }, response)
+    }
+
+    /// A connection that asks for a session in these words, and the first frame that comes back.
+    pub fn knock(&mut self, server: usize, request: &ConnectRequest<'_>) -> (Guest, Option<Vec<u8>>) {
+        let guest = self.dial(server, Wish::Client { attempt: 0 });
+        let guest = Guest { session: SessionId(request.session_id), ..guest };
+        self.say_frame(&guest, |writer| request.encode(writer));
+        self.come_to_rest();
+        let frame = self.frame(&guest);
+        (guest, frame)
+    }
+
+    /// A connection of somebody who is no server to a port for servers.
+    pub fn stranger(&mut self, server: usize, port: zab::Port) -> Guest {
+        self.dial(server, Wish::Stranger { port })
+    }
+
+    fn dial(&mut self, server: usize, wish: Wish) -> Guest {
         let number = FIRST_GUEST + self.guests.wires.len();
         self.guests.wires.insert(number, GuestWire::default());
-        self.wish(Host::Client(number), 0, Wish::Client { attempt: 0 }, server);
-        let until = self.now_us() + PATIENCE_US;
-        self.so(until, |world| world.guests.wires[&number].dialled);
-        let guest = Guest { server, session, number };
-        let password = if session.0 == 0 { [0; 16] } else { session_password(session) };
-        let request = ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: 0,
-            timeout_ms: 10_000,
-            session_id: session.0,
-            password: Some(password.to_vec().into()),
-            read_only: Some(false),
-        };
-        self.say_frame(&guest, |writer| request.encode(writer));
-        self.so(until, |world| world.guests.wires[&number].has_frame_or_end());
-        let frame = self.frame(&guest)?;
-        let response = ConnectResponse::decode(&mut Reader::new(&frame)).expect("a connect response");
-        (response.session_id != 0).then_some(Guest { session: SessionId(response.session_id), ..guest })
+        self.wish(Host::Client(number), 0, wish, server);
+        self.come_to_rest();
+        Guest { server, session: SessionId(0), number }
     }
 
     /// Has the server closed the connection?
@@ -109,18 +131,21 @@ impl World {
         replies
     }
 
-    /// Sends a request and waits for what comes; `None` if the connection ended instead.
-    pub fn call(&mut self, guest: &Guest, request: &Request<'_>) -> Option<Reply> {
+    /// Sends a request; the one answer that has come when all are at rest again.
+    ///
+    /// # Panics
+    /// When anything else has come, or nothing.
+    pub fn call(&mut self, guest: &Guest, request: &Request<'_>) -> Reply {
         self.ask(guest, request);
-        let until = self.now_us() + PATIENCE_US;
-        let number = guest.number;
-        self.so(until, |world| world.guests.wires[&number].has_frame_or_end());
-        self.replies(guest).into_iter().next()
+        self.come_to_rest();
+        let mut replies = self.replies(guest);
+        assert_eq!(replies.len(), 1, "{request:?} got {replies:?}");
+        replies.remove(0)
     }
 
-    /// Waits in a story: a violation ends it.
-    fn so(&mut self, until_us: u64, so: impl Fn(&World) -> bool) -> bool {
-        self.run_until_so(until_us, so).unwrap_or_else(|violation| panic!("{violation}"))
+    /// Creates a node that stays, with the data `data`.
+    pub fn create(&mut self, guest: &Guest, path: &str) -> Reply {
+        self.call(guest, &create(path, CreateMode::Persistent))
     }
 
     fn say_frame(&mut self, guest: &Guest, write: impl FnOnce(&mut Writer<'_>)) {
@@ -128,8 +153,13 @@ impl World {
         let at = start_frame(&mut frame);
         write(&mut Writer::new(&mut frame));
         finish_frame(&mut frame, at);
+        self.say_bytes(guest, &frame);
+    }
+
+    /// Sends bytes and lets nothing happen yet.
+    pub fn say_bytes(&mut self, guest: &Guest, bytes: &[u8]) {
         if let Some(end) = self.guests.wires[&guest.number].end {
-            self.send(end, &frame);
+            self.send(end, bytes);
         }
     }
 
@@ -143,7 +173,7 @@ impl World {
 
     pub(super) fn guest_dialled(&mut self, number: usize, end: Option<End>) {
         let wire = self.guests.wires.get_mut(&number).expect("a guest");
-        (wire.end, wire.dialled, wire.closed) = (end, true, end.is_none());
+        (wire.end, wire.closed) = (end, end.is_none());
     }
 
     pub(super) fn guest_received(&mut self, number: usize, bytes: &[u8]) {
@@ -152,13 +182,6 @@ impl World {
 
     pub(super) fn guest_closed(&mut self, number: usize) {
         self.guests.wires.get_mut(&number).expect("a guest").closed = true;
-    }
-}
-
-impl GuestWire {
-    fn has_frame_or_end(&self) -> bool {
-        let length = self.received.first_chunk::<4>().map(|length| i32::from_be_bytes(*length) as usize);
-        self.closed || length.is_some_and(|length| self.received.len() >= 4 + length)
     }
 }
 
@@ -180,6 +203,31 @@ impl Reply {
         assert_eq!(self.xid, NOTIFICATION_XID, "{self:?}");
         let event = WatcherEvent::decode(&mut Reader::new(&self.body)).expect("an event");
         (event.event_type, event.path.expect("a path").into_owned())
+    }
+}
+
+/// Asks for a session, a new one if it is 0, of ten seconds.
+pub fn hello(session: SessionId, read_only: bool) -> ConnectRequest<'static> {
+    let password = if session.0 == 0 { [0; PASSWORD_LEN] } else { session_password(session) };
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: 0,
+        timeout_ms: 10_000,
+        session_id: session.0,
+        password: Some(password.to_vec().into()),
+        read_only: Some(read_only),
+    }
+}
+
+/// Asks for a node with the data `data`, open to everybody.
+pub fn create(path: &str, mode: CreateMode) -> Request<'_> {
+    Request::Create {
+        op: OpCode::Create,
+        path: Some(path.into()),
+        data: Some(b"data".into()),
+        acl: Some(vec![Acl::open()]),
+        flags: mode.flags(),
+        ttl: -1,
     }
 }
 

@@ -23,12 +23,13 @@ mod queue;
 mod run;
 mod server;
 mod setup;
+mod stories;
 mod trace;
 mod wires;
 
 pub use checks::Violation;
 pub use faults::FaultKind;
-pub use guests::{Guest, Reply};
+pub use guests::{Guest, Reply, create, hello};
 pub use mistakes::Mistake;
 pub use network::Latency;
 pub use run::{Outcome, Run};

@@ -243,6 +243,10 @@ impl Network {
         self.blocked.insert((from, to));
     }
 
+    pub(super) fn unblock(&mut self, from: Host, to: Host) {
+        self.blocked.remove(&(from, to));
+    }
+
     pub(super) fn unblock_all(&mut self) {
         self.blocked.clear();
     }

@@ -138,8 +138,9 @@ impl World {
 
     /// What the shell does with a node's outputs.
     fn deliver(&mut self, server: usize, out: Outputs) {
-        for note in &out.notes {
+        for note in out.notes {
             self.say(|| format!("s{}: {}", server + 1, note.text));
+            self.servers[server].machine.notes.push(note.text);
         }
         self.submit(server, out.disk, out.purge);
         if let Some(at_us) = out.wake_at_us {
@@ -258,8 +259,8 @@ impl World {
         let now_us = self.queue.now_us();
         let place = &mut self.servers[server];
         let life = place.life;
-        if let Some(lanes) = &mut place.stuck {
-            lanes.insert(lane);
+        if let Some(waits) = place.stuck.get_mut(&lane) {
+            *waits = true;
             return;
         }
         let Some(op) = place.machine.next_op(lane) else {
@@ -288,11 +289,16 @@ impl World {
         self.stop_with_the_disk(server);
     }
 
+    /// A lane of the disk does nothing until [`World::free_disk`].
+    pub fn hold_disk(&mut self, server: usize, lane: Lane) {
+        self.servers[server].stuck.entry(lane).or_default();
+    }
+
     /// The disk works again.
-    pub(super) fn free_disk(&mut self, server: usize) {
+    pub fn free_disk(&mut self, server: usize) {
         let place = &mut self.servers[server];
         let life = place.life;
-        for lane in place.stuck.take().into_iter().flatten() {
+        for (lane, _) in std::mem::take(&mut place.stuck).into_iter().filter(|(_, waits)| *waits) {
             self.queue.after(1, Event::Disk { server, life, lane });
         }
     }

@@ -31,6 +31,11 @@ impl Queue {
         self.events.insert(key, event);
     }
 
+    /// Is something under way? Everything else waits for its time.
+    pub(super) fn is_busy(&self) -> bool {
+        self.events.iter().any(|((at_us, ..), event)| *at_us <= self.now_us || event.is_under_way())
+    }
+
     /// The next event not after `until_us`; the clock goes to its time, or to `until_us` if there is none.
     pub(super) fn pop(&mut self, until_us: u64) -> Option<Event> {
         if self.events.first_key_value().is_none_or(|((at, ..), _)| *at > until_us) {

@@ -3,7 +3,7 @@
 use super::event::Event;
 use crate::{Machine, Rng};
 use node::{ConnId, Input, PeerInput};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use store::Lane;
 
@@ -25,8 +25,8 @@ pub(super) struct Server {
     pub(super) pause: Option<Vec<Late>>,
     /// Every operation takes so many times as long.
     pub(super) disk_slowness: u64,
-    /// While the disk does nothing: the lanes that wait for it.
-    pub(super) stuck: Option<BTreeSet<Lane>>,
+    /// Lanes of the disk that do nothing, and whether work waits for them.
+    pub(super) stuck: BTreeMap<Lane, bool>,
     /// Something was done to the disk that a process may die of.
     pub(super) disk_is_faulty: bool,
     /// Its wall clock is off by so much.
@@ -58,7 +58,7 @@ impl Server {
             told_us: BTreeMap::new(),
             pause: None,
             disk_slowness: 1,
-            stuck: None,
+            stuck: BTreeMap::new(),
             disk_is_faulty: false,
             wall_offset_ms: 0,
             rng,
@@ -78,9 +78,7 @@ impl Server {
         self.flush_is_due = false;
         self.busy.clear();
         self.pause = None;
-        if let Some(lanes) = &mut self.stuck {
-            lanes.clear();
-        }
+        self.stuck.values_mut().for_each(|waits| *waits = false);
     }
 
     /// How long the disk needs for its next operation.

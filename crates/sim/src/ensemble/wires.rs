@@ -24,16 +24,18 @@ impl World {
         if self.net.is_blocked(from, to) || self.net.is_blocked(to, from) {
             let timeout = match wish {
                 Wish::Peer { timeout_us, .. } => timeout_us,
-                Wish::Client { .. } => 1_000_000,
+                Wish::Client { .. } | Wish::Stranger { .. } => 1_000_000,
             };
             return self.queue.after(timeout, Event::Dialled { from, life, wish, link: None });
         }
         let server = &self.servers[target];
         let (purpose, listens) = match wish {
-            Wish::Peer { port: Port::Election, .. } => (Purpose::Election, true),
-            Wish::Peer { port: Port::Quorum, .. } => (Purpose::Quorum, server.listens),
-            Wish::Peer { port: Port::Observers, .. } => (Purpose::Observers, server.takes_observers),
             Wish::Client { .. } => (Purpose::Client, true),
+            Wish::Peer { port, .. } | Wish::Stranger { port } => match port {
+                Port::Election => (Purpose::Election, true),
+                Port::Quorum => (Purpose::Quorum, server.listens),
+                Port::Observers => (Purpose::Observers, server.takes_observers),
+            },
         };
         let refused = !server.machine.is_running() || !listens || self.net.rng.below(1000) < self.refusals;
         if refused || !self.is_alive(from, life) {
@@ -72,6 +74,7 @@ impl World {
                 self.input(server, Input::Peer(PeerInput::Dialled { dial, conn }));
             }
             (Host::Client(client), Wish::Client { attempt }) => self.client_dialled(client, attempt, end),
+            (Host::Client(client), Wish::Stranger { .. }) => self.guest_dialled(client, end),
             _ => unreachable!("servers dial servers, clients connect"),
         }
     }
