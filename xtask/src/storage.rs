@@ -22,6 +22,9 @@ pub(crate) struct Storage {
     /// The first seed; printed, so that a failing run can be repeated.
     #[arg(long)]
     seed: Option<u64>,
+    /// Only the cases whose names contain this, for example `Apache to Headkeeper` or `Gzip`.
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
     /// What CI runs: a fixed seed and the fewest rounds.
     #[arg(long)]
     ci: bool,
@@ -60,6 +63,7 @@ pub(crate) fn run(command: Storage) -> Result<()> {
             port: command.port,
             seed,
             rounds,
+            case: command.case.clone(),
         };
         let report = exchange::run(&options, |line| println!("{line}"));
         let report = report.map_err(|error| anyhow!("seed {seed}: {error}"))?;

@@ -22,6 +22,7 @@ pub mod normal;
 pub mod observers;
 pub mod operator;
 pub mod pair;
+pub mod patience;
 mod picture;
 pub mod process;
 pub mod profile;

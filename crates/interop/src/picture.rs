@@ -1,13 +1,12 @@
 //! What a server shows of its data.
 
+use crate::patience::{PATIENCE, patient};
 use crate::profile::SUPER_DIGEST;
-use client::{Connection, Options, four_letter_word};
+use client::{Connection, four_letter_word};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 use wire::{Encode, Request, Response};
 
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Requests under way at once.
 const DEPTH: usize = 100;
 
@@ -69,9 +68,8 @@ impl Picture {
 /// A connection that may read everything.
 pub(crate) fn superuser(address: SocketAddr) -> Result<Connection, String> {
     assert!(SUPER_DIGEST.starts_with("super:"));
-    let options = Options { session_timeout_ms: 30_000, ..Options::default() };
-    let mut connection =
-        Connection::connect_any(&[address], &options).map_err(|error| format!("cannot connect: {error}"))?;
+    let mut connection = Connection::connect_any(&[address], &patient(60_000))
+        .map_err(|error| format!("cannot connect: {error}"))?;
     connection.authenticate("digest", b"super:test").map_err(|error| error.to_string())?;
     Ok(connection)
 }

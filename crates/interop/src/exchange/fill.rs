@@ -1,5 +1,6 @@
 //! Clients that fill a server: every kind of node and transaction, sessions that stay and one that nobody comes back to.
 
+use crate::patience::{PATIENCE, patient};
 use crate::picture::superuser;
 use crate::process::Server;
 use crate::rng::Rng;
@@ -8,8 +9,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use wire::{Acl, CreateMode, ErrorCode, Id, MultiOp, OpCode, PASSWORD_LEN, Request, Response, SessionId};
 
-const LONG_MS: i32 = 60_000;
-const SHORT_MS: i32 = 6_000;
+/// Longer than a case takes on any machine.
+const LONG_MS: i32 = 120_000;
+/// For the session whose end is waited for. It, too, outlives a machine that stands still for some seconds.
+const SHORT_MS: i32 = 15_000;
 /// Requests under way at once.
 const DEPTH: usize = 16;
 /// Names that nodes get: few, so that requests meet.
@@ -24,6 +27,8 @@ pub(super) struct Filling {
     owner: Client,
     /// Owns one ephemeral node and does not come back.
     leaver: Client,
+    /// When the server last heard of it.
+    leaver_heard: Instant,
 }
 
 /// A client that keeps its session over its connections.
@@ -35,18 +40,14 @@ struct Client {
 
 impl Client {
     fn new(address: SocketAddr, timeout_ms: i32) -> Result<Client, String> {
-        let options = Options { session_timeout_ms: timeout_ms, ..Options::default() };
-        let connection = Connection::connect_any(&[address], &options).map_err(|error| error.to_string())?;
+        let connection =
+            Connection::connect_any(&[address], &patient(timeout_ms)).map_err(|error| error.to_string())?;
         let session = (connection.session(), connection.password());
         Ok(Client { connection, session, timeout_ms })
     }
 
     fn renew(&mut self, address: SocketAddr) -> Result<(), String> {
-        let options = Options {
-            session_timeout_ms: self.timeout_ms,
-            session: Some(self.session),
-            ..Options::default()
-        };
+        let options = Options { session: Some(self.session), ..patient(self.timeout_ms) };
         self.connection = Connection::connect_any(&[address], &options)
             .map_err(|error| format!("session {} is not taken up: {error}", self.session.0))?;
         Ok(())
@@ -67,12 +68,14 @@ impl Client {
 }
 
 impl Filling {
-    pub(super) fn new(address: SocketAddr, seed: u64) -> Result<Filling, String> {
+    /// With `expires`, the session of the one who does not come back is a short one.
+    pub(super) fn new(address: SocketAddr, seed: u64, expires: bool) -> Result<Filling, String> {
         let mut filling = Filling {
             rng: Rng::new(seed),
             worker: Client::new(address, LONG_MS)?,
             owner: Client::new(address, LONG_MS)?,
-            leaver: Client::new(address, SHORT_MS)?,
+            leaver: Client::new(address, if expires { SHORT_MS } else { LONG_MS })?,
+            leaver_heard: Instant::now(),
         };
         filling.authenticate()?;
         filling.worker.ask(&filling_once())?;
@@ -93,6 +96,7 @@ impl Filling {
         let ephemeral = create(&format!("/e-{}", self.rng.below(9)), b"e", CreateMode::Ephemeral);
         // After a case's last check only the worker is left.
         let _gone = self.owner.ask(&[ephemeral, create("/s-", b"s", CreateMode::EphemeralSequential)]);
+        self.leaver_heard = Instant::now();
         let _gone = self.leaver.ask(&[Request::Ping]);
         Ok(())
     }
@@ -102,6 +106,7 @@ impl Filling {
         self.worker.renew(address)?;
         self.authenticate()?;
         self.owner.renew(address)?;
+        self.leaver_heard = Instant::now();
         self.leaver.renew(address)
     }
 
@@ -145,17 +150,24 @@ impl Filling {
         Ok(acknowledged)
     }
 
-    /// The owner's session goes on, and takes its nodes with it when it ends; with `patiently`, so does that of the one who
+    /// The owner's session goes on, and takes its nodes with it when it ends; with `expires`, so does that of the one who
     /// does not come back.
-    pub(super) fn check_sessions(&mut self, address: SocketAddr, patiently: bool) -> Result<(), String> {
+    pub(super) fn check_sessions(&mut self, address: SocketAddr, expires: bool) -> Result<(), String> {
         self.worker.renew(address)?;
         self.authenticate()?;
         self.owner.renew(address)?;
-        self.expect(&["/owned", "/left"], true)?;
+        self.expect("/owned", true)?;
+        self.expect("/left", true).map_err(|error| {
+            let (silent, timeout) = (self.leaver_heard.elapsed(), self.leaver.timeout_ms);
+            format!(
+                "{error}, {:.1} s after its owner was last heard of, whose timeout is {timeout} ms",
+                silent.as_secs_f64()
+            )
+        })?;
         self.owner.ask(&[Request::CloseSession])?;
-        self.expect(&["/owned"], false)?;
-        let end = Instant::now() + Duration::from_millis(SHORT_MS as u64 + 10_000);
-        while patiently && self.is_there("/left")? {
+        self.expect("/owned", false)?;
+        let end = Instant::now() + Duration::from_millis(SHORT_MS as u64) + PATIENCE;
+        while expires && self.is_there("/left")? {
             if Instant::now() > end {
                 return Err("a session that nobody comes back to does not expire".to_owned());
             }
@@ -164,11 +176,9 @@ impl Filling {
         Ok(())
     }
 
-    fn expect(&mut self, paths: &[&str], there: bool) -> Result<(), String> {
-        for path in paths {
-            if self.is_there(path)? != there {
-                return Err(format!("{path} should {}be there", if there { "" } else { "not " }));
-            }
+    fn expect(&mut self, path: &str, there: bool) -> Result<(), String> {
+        if self.is_there(path)? != there {
+            return Err(format!("{path} should {}be there", if there { "" } else { "not " }));
         }
         Ok(())
     }
