@@ -47,8 +47,12 @@ impl World {
 
     /// Lets time pass.
     pub fn pass_ms(&mut self, ms: u64) {
-        let until_us = self.now_us() + ms * 1000;
-        self.so(until_us, |_| false);
+        self.pass_until_us(self.now_us() + ms * 1000);
+    }
+
+    /// Lets time pass up to this one.
+    pub fn pass_until_us(&mut self, at_us: u64) {
+        self.so(at_us, |_| false);
     }
 
     /// Lets happen what is under way, until everybody only waits for some later time.

@@ -3,9 +3,11 @@
 //! A file for each theme. Servers count from 0; [`World`](sim::ensemble::World) says what a story can do with them.
 
 mod election;
+mod local_sessions;
 mod members;
 mod observer_masters;
 mod observers;
+mod read_only;
 mod replication;
 mod sessions;
 mod synchronisation;
