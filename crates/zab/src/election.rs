@@ -7,6 +7,9 @@ use wire::{NOTIFICATION_VERSION, Notification, ServerState};
 /// How long a quorum must stay without a better vote before it counts, in µs (Apache: `finalizeWait`). When every voter has
 /// already agreed there is nothing to wait for.
 const FINALIZE_WAIT_US: u64 = 200_000;
+/// When those that a quorum still waits for are called again if there is no connection to them, in µs and doubled each time: a
+/// server that is just dying may take a connection, and only the next one is refused.
+const CALL_AGAIN_US: u64 = 5_000;
 /// How long to wait for votes before asking again, in µs, at first and at most (Apache: `fastleader.min/maxNotificationInterval`).
 const ASK_AGAIN_MIN_US: u64 = 200_000;
 /// Apache goes to 60 s and never starts over within an election; after a long partition that costs minutes.
@@ -20,6 +23,8 @@ const REMEMBERED_US: u64 = 1_000_000;
 pub struct Elections {
     /// Notifications to send. Only the newest to a server matters: a link that is not up yet may drop older ones.
     pub sends: Vec<(ServerId, Notification)>,
+    /// Voters that are waited for: to be dialled where there is no connection, since one that refuses it is waited for no longer.
+    pub calls: Vec<ServerId>,
     /// The end of the round.
     pub decision: Option<Decision>,
     /// When to call [`Election::tick`] at the latest, in the caller's µs.
@@ -75,7 +80,33 @@ struct Round {
     asked_again: BTreeSet<ServerId>,
     ask_again_us: u64,
     ask_again_at_us: u64,
-    finalize_at_us: Option<u64>,
+    wait: Option<Wait>,
+}
+
+/// A quorum has a vote in common, and waits a little for the others.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    finalize_at_us: u64,
+    call_again_at_us: u64,
+    call_again_us: u64,
+}
+
+impl Wait {
+    fn begin(now_us: u64) -> Wait {
+        Wait {
+            finalize_at_us: now_us + FINALIZE_WAIT_US,
+            call_again_at_us: now_us + CALL_AGAIN_US,
+            call_again_us: CALL_AGAIN_US,
+        }
+    }
+}
+
+impl Round {
+    /// The voters who may still have a better vote.
+    fn silent(&self, voters: &BTreeSet<ServerId>, supporters: &BTreeSet<ServerId>) -> Vec<ServerId> {
+        let heard = |voter: &&ServerId| supporters.contains(voter) || self.unreachable.contains(voter);
+        voters.iter().filter(|voter| !heard(voter)).copied().collect()
+    }
 }
 
 #[derive(Debug)]
@@ -142,7 +173,7 @@ impl Election {
             asked_again: BTreeSet::new(),
             ask_again_us: ASK_AGAIN_MIN_US,
             ask_again_at_us: now_us + ASK_AGAIN_MIN_US,
-            finalize_at_us: None,
+            wait: None,
         };
         self.phase = Phase::Looking(round);
         self.announce(out);
@@ -229,17 +260,32 @@ impl Election {
     /// Lets time pass.
     pub fn tick(&mut self, now_us: u64, out: &mut Elections) {
         let Phase::Looking(round) = &mut self.phase else { return };
-        if round.finalize_at_us.is_some_and(|at| at <= now_us) {
-            let (vote, election_epoch) = (round.proposal, self.clock);
-            let supporters = self.supporters(&self.own_ballot(), |round| &round.received);
-            return self.decide(vote, election_epoch, supporters, out);
+        if let Some(wait) = round.wait {
+            return self.wait(now_us, wait, out);
         }
-        if round.finalize_at_us.is_none() && round.ask_again_at_us <= now_us {
+        if round.ask_again_at_us <= now_us {
             round.ask_again_us = (round.ask_again_us * 2).min(ASK_AGAIN_MAX_US);
             round.ask_again_at_us = now_us + round.ask_again_us;
             round.asked_again.clear();
             self.announce(out);
         }
+        self.set_wake(out);
+    }
+
+    /// A quorum waits for a better vote.
+    fn wait(&mut self, now_us: u64, mut wait: Wait, out: &mut Elections) {
+        let supporters = self.supporters(&self.own_ballot(), |round| &round.received);
+        let Phase::Looking(round) = &mut self.phase else { return };
+        if wait.finalize_at_us <= now_us {
+            let (vote, election_epoch) = (round.proposal, self.clock);
+            return self.decide(vote, election_epoch, supporters, out);
+        }
+        if wait.call_again_at_us <= now_us {
+            wait.call_again_us *= 2;
+            wait.call_again_at_us = now_us + wait.call_again_us;
+            out.calls.extend(round.silent(&self.quorums.voters(), &supporters));
+        }
+        round.wait = Some(wait);
         self.set_wake(out);
     }
 
@@ -288,15 +334,13 @@ impl Election {
         let quorum = self.quorums.contain_quorum(&supporters);
         let voters = self.quorums.voters();
         let Phase::Looking(round) = &mut self.phase else { return };
-        let silent = |voter: &ServerId| !supporters.contains(voter) && !round.unreachable.contains(voter);
-        let everyone = !voters.iter().any(silent);
         if !quorum {
-            round.finalize_at_us = None;
-        } else if everyone {
+            round.wait = None;
+        } else if round.silent(&voters, &supporters).is_empty() {
             let (vote, election_epoch) = (round.proposal, self.clock);
             self.decide(vote, election_epoch, supporters, out);
         } else {
-            round.finalize_at_us = round.finalize_at_us.or(Some(now_us + FINALIZE_WAIT_US));
+            round.wait = round.wait.or(Some(Wait::begin(now_us)));
         }
     }
 
@@ -408,7 +452,10 @@ impl Election {
 
     fn set_wake(&self, out: &mut Elections) {
         out.wake_at_us = match &self.phase {
-            Phase::Looking(round) => Some(round.finalize_at_us.unwrap_or(round.ask_again_at_us)),
+            Phase::Looking(Round { wait: Some(wait), .. }) => {
+                Some(wait.finalize_at_us.min(wait.call_again_at_us))
+            }
+            Phase::Looking(round) => Some(round.ask_again_at_us),
             Phase::Idle | Phase::Settled { .. } => None,
         };
     }

@@ -334,6 +334,9 @@ impl Peer {
         for (to, notification) in &todo.sends {
             self.mesh.send(*to, notification, &mut context!(self, out));
         }
+        for server in todo.calls {
+            self.mesh.call(server, &mut context!(self, out));
+        }
         if let Some(at_us) = todo.wake_at_us {
             out.wake(at_us);
         }

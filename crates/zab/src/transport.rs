@@ -32,6 +32,9 @@ pub(crate) struct Mesh {
 struct MeshLink {
     conn: Option<ConnId>,
     dial: Option<DialId>,
+    /// When it was dialled last, and until when it may take to call back.
+    dialled_at_us: u64,
+    calls_back_until_us: u64,
     /// The newest message, until there is a connection with room for it.
     queue: Option<Vec<u8>>,
     /// The last message ever sent. It is repeated on a new connection, because nobody knows if it arrived.
@@ -79,6 +82,13 @@ impl Mesh {
         }
     }
 
+    /// Dials a server that should have been heard by now, unless there is a connection or one is on its way.
+    pub(crate) fn call(&mut self, server: ServerId, ctx: &mut Context<'_>) {
+        if self.links.entry(server).or_default().calls_back_until_us <= ctx.now_us {
+            self.dial(server, ctx);
+        }
+    }
+
     pub(crate) fn accepted(&mut self, conn: ConnId, ctx: &mut Context<'_>) {
         let strangers = self.conns.values().filter(|conn| matches!(conn, Conn::Stranger { .. })).count();
         if strangers >= STRANGERS_MAX {
@@ -123,6 +133,8 @@ impl Mesh {
         ctx.out.send(conn).extend_from_slice(&hello);
         if server > me {
             ctx.out.closes.push(conn);
+            // Our hello, its dial and its hello are two round trips; this dial was one.
+            link.calls_back_until_us = ctx.now_us + 2 * (ctx.now_us - link.dialled_at_us);
         } else {
             self.adopt(server, conn, Vec::new(), ctx);
         }
@@ -257,6 +269,7 @@ impl Mesh {
         let timeout_us = ctx.settings.config.cnx_timeout_ms * 1000;
         let dial = ctx.dials.dial(Port::Election, addresses.clone(), timeout_us, ctx.out);
         link.dial = Some(dial);
+        link.dialled_at_us = ctx.now_us;
         self.dials.insert(dial, server);
     }
 

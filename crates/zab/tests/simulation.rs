@@ -24,6 +24,7 @@ fn one(seed: u64) -> World {
     if seed.is_multiple_of(10) {
         world.config = |config| config.observer_master_port = Some(3000);
     }
+    world.port_closes_after_us = [0, 3000][seed as usize % 2];
     world.write_gap_us = [10_000, 50_000, 300_000][seed as usize % 3];
     world.start_all();
     world.start_writing(4 * SECOND);

@@ -8,7 +8,7 @@ use crate::{Address, Role, ServerId};
 /// The pause before the next try, in µs: a leader that was just elected listens within milliseconds when it is one of ours,
 /// and after its 200 ms of waiting when it is Apache's.
 const RETRY_MIN_US: u64 = 10_000;
-const RETRY_MAX_US: u64 = 100_000;
+const RETRY_MAX_US: u64 = 40_000;
 
 /// Until somebody answers.
 #[derive(Debug)]

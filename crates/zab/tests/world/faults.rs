@@ -4,6 +4,30 @@ use super::{Event, MS, World};
 use zab::ConnId;
 
 impl World {
+    /// A process ends. With `power`, the disk may lose what it has not reported.
+    pub fn crash(&mut self, index: usize, power: bool) {
+        let (kept, part) = (self.rng.below(6) as usize, self.rng.below(3) as usize);
+        let server = &mut self.servers[index];
+        server.peer = None;
+        server.life += 1;
+        server.wakes += 1;
+        (server.listens, server.takes_observers) = (false, false);
+        server.port_open_until = self.now + self.port_closes_after_us;
+        server.serves = None;
+        server.snapshots.clear();
+        server.disk_busy = false;
+        if power {
+            server.disk.power_cut(kept, part);
+        } else {
+            server.disk.power_cut(usize::MAX, 0);
+        }
+        let mine: Vec<ConnId> =
+            self.ends.iter().filter(|(_, end)| end.owner == index).map(|(id, _)| *id).collect();
+        for end in mine {
+            self.hang_up(end);
+        }
+    }
+
     pub fn start_faults(&mut self, until: u64) {
         self.faults_until = until;
         self.at(100 * MS, Event::Fault);

@@ -51,6 +51,9 @@ pub struct Server {
     wakes: u64,
     listens: bool,
     takes_observers: bool,
+    /// Until then its election port takes connections although the process has died.
+    port_open_until: u64,
+    pub dialled_in_vain: u64,
     disk_busy: bool,
     /// A disk that needs this long more, in µs.
     pub slow_us: u64,
@@ -99,6 +102,8 @@ pub struct World {
     /// How often an observer came up to date with a follower's help.
     pub through_masters: u64,
     pub config: fn(&mut PeerConfig),
+    /// How long the kernel needs to close the election port of a process that has died.
+    pub port_closes_after_us: u64,
 }
 
 impl World {
@@ -117,6 +122,8 @@ impl World {
             wakes: 0,
             listens: false,
             takes_observers: false,
+            port_open_until: 0,
+            dialled_in_vain: 0,
             disk_busy: false,
             slow_us: 0,
             snapshots: BTreeMap::new(),
@@ -144,6 +151,7 @@ impl World {
             plans: BTreeMap::new(),
             through_masters: 0,
             config: |_| {},
+            port_closes_after_us: 0,
         }
     }
 
@@ -177,29 +185,6 @@ impl World {
         let mut out = Outputs::default();
         server.peer = Some(Peer::new(config, server.disk.state(recent), self.now, &mut out));
         self.carry_out(index, out);
-    }
-
-    /// A process ends. With `power`, the disk may lose what it has not reported.
-    pub fn crash(&mut self, index: usize, power: bool) {
-        let (kept, part) = (self.rng.below(6) as usize, self.rng.below(3) as usize);
-        let server = &mut self.servers[index];
-        server.peer = None;
-        server.life += 1;
-        server.wakes += 1;
-        (server.listens, server.takes_observers) = (false, false);
-        server.serves = None;
-        server.snapshots.clear();
-        server.disk_busy = false;
-        if power {
-            server.disk.power_cut(kept, part);
-        } else {
-            server.disk.power_cut(usize::MAX, 0);
-        }
-        let mine: Vec<ConnId> =
-            self.ends.iter().filter(|(_, end)| end.owner == index).map(|(id, _)| *id).collect();
-        for end in mine {
-            self.hang_up(end);
-        }
     }
 
     /// Runs until the time or until `done`.

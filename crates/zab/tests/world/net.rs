@@ -139,8 +139,12 @@ impl World {
             Port::Quorum => there.listens,
             Port::Observers => there.takes_observers,
         };
-        let there = there.peer.is_some() && open;
-        if !there || !self.can_talk(server, target) {
+        let (runs, dying) = (there.peer.is_some(), self.now < there.port_open_until);
+        let reached = self.can_talk(server, target);
+        if reached && !runs && dying && port == Port::Election {
+            return self.dialled_in_vain(server, dial, target);
+        }
+        if !(reached && runs && open) {
             return self.step(server, Input::Dialled { dial, conn: None });
         }
         self.serial += 2;
@@ -158,5 +162,28 @@ impl World {
         open(far, target, near, false);
         self.step(target, Input::Accepted { conn: far, port });
         self.step(server, Input::Dialled { dial, conn: Some(near) });
+    }
+
+    /// The kernel takes the connection for a process that is about to be gone.
+    fn dialled_in_vain(&mut self, server: usize, dial: DialId, target: usize) {
+        self.serial += 2;
+        let (near, far) = (ConnId(self.serial), ConnId(self.serial + 1));
+        self.serial += 1;
+        let (owner, life) = (server, self.servers[server].life);
+        let arriving = VecDeque::new();
+        let end = End {
+            owner,
+            life,
+            other: far,
+            learner: false,
+            arriving,
+            last_at: 0,
+            paused: false,
+            reported: false,
+        };
+        self.ends.insert(near, end);
+        self.servers[target].dialled_in_vain += 1;
+        self.step(server, Input::Dialled { dial, conn: Some(near) });
+        self.arrive(near, Arriving::Close);
     }
 }
