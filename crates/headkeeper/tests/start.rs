@@ -260,6 +260,17 @@ fn files_that_cannot_be_believed_stop_the_start_and_stay() {
     let (code, text) = refused(dir.path(), "");
     assert_eq!(code, Some(1));
     assert!(text.contains("Unable to load database on disk: ") && text.contains("/log.1"), "{text}");
+    // Others may have the data of a member.
+    assert!(!text.contains("out of the way"), "{text}");
+    fs::write(dir.path().join("data/myid"), "1\n").unwrap();
+    let member =
+        "initLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6";
+    let (code, text) = refused(dir.path(), member);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("/log.1") && text.contains("/version-2 out of the way, and it gets everything"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -177,12 +177,26 @@ fn load(config: &Config, files: &FilesConfig) -> Result<Recovered, StartError> {
     let recovered = store::recover(&mut disk, &config.store_config(), config.tree_config(hash_seed))
         .map_err(|e| match e {
             RecoveryError::Directories(text) => failure(DirectoryError::EXIT_CODE as u8, text),
-            e => failure(1, format!("Unable to load database on disk: {e}")),
+            e => failure(1, format!("Unable to load database on disk: {e}{}", way_out(config, &e))),
         })?;
     for notice in &recovered.notices {
         log::warn!("{notice}");
     }
     Ok(recovered)
+}
+
+/// A member's data is on the other members, too.
+fn way_out(config: &Config, error: &RecoveryError) -> String {
+    match error {
+        RecoveryError::Disk(_) | RecoveryError::Directories(_) | RecoveryError::Empty { .. } => String::new(),
+        _ if !config.is_member() => String::new(),
+        _ => format!(
+            ". Or, since this is a member of an ensemble: while a quorum of the others serves, move {} and {} out of the way, \
+             and it gets everything from their leader",
+            config.snap_version_dir().display(),
+            config.log_version_dir().display()
+        ),
+    }
 }
 
 /// What only a member of an ensemble needs to know before anything else.
