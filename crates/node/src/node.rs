@@ -84,14 +84,15 @@ impl Node {
         seed: u64,
         now: Now,
     ) -> Node {
+        let last = recovered.end_of_history();
         let Recovered { tree, log, replayed, milestones, recent, .. } = recovered;
         let mut rng = Rng::new(seed);
         let now_ms = now.mono_us / 1000;
         let tick_ms = config.tick_time_ms.max(1) as u64;
         let sessions = Sessions::new(config.server_id, tick_ms, now.wall_ms, rng.next());
         let idle_bucket_ms = config.connections.sessionless_timeout_ms;
-        let member = membership
-            .map(|membership| Box::new(Member::new(membership, log.last_zxid(), recent, now.mono_us)));
+        let member =
+            membership.map(|membership| Box::new(Member::new(membership, last, recent, now.mono_us)));
         Node {
             now,
             started_ms: now_ms,

@@ -93,7 +93,7 @@ impl Node {
     pub(crate) fn can_make_snapshot(&self) -> bool {
         let stops = self.stopping && !self.needs_snapshot();
         let reads = self.snapshots.current.is_none() && self.feeds_learner();
-        self.snapshots.wants_more() && !stops && !reads
+        self.snapshots.wants_more() && !stops && !reads && self.may_keep_tree()
     }
 
     /// The tree is about to be replaced: a snapshot of it is of no use any more.

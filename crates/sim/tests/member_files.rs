@@ -2,8 +2,8 @@
 
 use sim::{Fault, History, Rng, SimDisk, StoreMachine, StoreSetup, Survival};
 use store::{
-    Dir, Disk, DiskOp, EpochError, EpochFile, Epochs, FileName, StoreConfig, load_epochs, read_history,
-    recover, truncate, write_epoch,
+    Dir, Disk, DiskOp, EmptyDirectory, EpochError, EpochFile, Epochs, FileName, Recovered, RecoveryError,
+    StoreConfig, load_epochs, read_history, recover, truncate, write_epoch,
 };
 use tree::TreeConfig;
 use wire::Zxid;
@@ -306,4 +306,52 @@ fn error_txn(zxid: Zxid) -> Vec<u8> {
     writer.int(-1);
     writer.int(-101);
     bytes
+}
+
+fn start_empty(disk: &mut SimDisk, empty: EmptyDirectory) -> Result<Recovered, RecoveryError> {
+    recover(disk, &StoreConfig { empty, ..StoreConfig::default() }, TreeConfig::default())
+}
+
+/// `db.autocreate=false`: a server whose files are gone does not outvote those who have them.
+#[test]
+fn an_empty_directory_is_not_trusted_without_initialize() {
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    for _ in 0..2 {
+        let recovered = start_empty(&mut disk, EmptyDirectory::Distrusted).expect("an empty directory");
+        assert!(recovered.distrusted);
+        assert_eq!((recovered.last_zxid(), recovered.end_of_history()), (Zxid::ZERO, Zxid(-1)));
+        assert!(recovered.notices[0].starts_with("Unexpected empty data tree, setting zxid to -1"));
+        let (epochs, _) = load_epochs(&mut disk, recovered.last_zxid()).expect("no epochs");
+        assert_eq!(epochs, Epochs { accepted: 0, current: 0 });
+        assert_eq!(disk.list(Dir::Snap).expect("a disk"), [], "a snapshot would be believed");
+    }
+    assert!(matches!(start_empty(&mut disk, EmptyDirectory::Error), Err(RecoveryError::Empty { .. })));
+}
+
+/// The file is there for one start; what that writes is believed from then on.
+#[test]
+fn initialize_makes_a_database_once() {
+    for empty in [EmptyDirectory::Distrusted, EmptyDirectory::Error] {
+        let mut disk = SimDisk::new(rng(1, "disk"), false);
+        disk.put(&FileName::new(Dir::LogParent, "initialize"), b"");
+        let recovered = start_empty(&mut disk, empty).expect("a new database");
+        assert!(!recovered.distrusted && recovered.is_new);
+        assert_eq!(disk.list(Dir::LogParent).expect("a disk"), []);
+        let recovered = start_empty(&mut disk, empty).expect("the new database");
+        assert_eq!((recovered.distrusted, recovered.end_of_history()), (false, Zxid::ZERO));
+    }
+}
+
+/// Apache's servers write -1 into a directory that they do not trust.
+#[test]
+fn epochs_before_the_first() {
+    let mut disk = SimDisk::new(rng(1, "disk"), false);
+    disk.put(&file("acceptedEpoch"), b"-1");
+    disk.put(&file("currentEpoch"), b"-1");
+    let (epochs, repairs) = load_epochs(&mut disk, Zxid::ZERO).expect("Apache's files");
+    assert_eq!(epochs, Epochs { accepted: 0, current: 0 });
+    repairs.iter().for_each(|op| disk.execute(op).expect("a disk without faults"));
+    disk.put(&file("acceptedEpoch"), b"-2");
+    disk.put(&file("twin-acceptedEpoch"), b"");
+    assert!(matches!(load_epochs(&mut disk, Zxid::ZERO), Err(EpochError::NotANumber { .. })));
 }

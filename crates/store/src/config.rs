@@ -24,8 +24,8 @@ pub struct StoreConfig {
     pub force_sync: bool,
     /// `snapshot.trust.empty`: replay logs without any snapshot.
     pub snapshot_trust_empty: bool,
-    /// `db.autocreate`: an empty directory is an empty database.
-    pub db_autocreate: bool,
+    /// What an empty directory is, without an `initialize` file in it.
+    pub empty: EmptyDirectory,
     /// `extendedTypesEnabled`: TTL nodes may exist.
     pub extended_types: bool,
     /// So many of the last transactions are kept when logs are read, for a member of an ensemble; see
@@ -33,6 +33,18 @@ pub struct StoreConfig {
     pub recent_count: usize,
     /// How long a string, a buffer or a whole log record may be.
     pub limits: Limits,
+}
+
+/// What an empty data directory means (reference: storage-formats §6, quorum-protocol §3.4; ZOOKEEPER-261).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EmptyDirectory {
+    /// `db.autocreate`, the default: an empty database.
+    NewDatabase,
+    /// That something is missing, and nobody else has it.
+    Error,
+    /// That something may be missing which the other members have: until it has a leader's data, the server's vote counts
+    /// for nothing.
+    Distrusted,
 }
 
 impl Default for StoreConfig {
@@ -47,7 +59,7 @@ impl Default for StoreConfig {
             digest_enabled: true,
             force_sync: true,
             snapshot_trust_empty: false,
-            db_autocreate: true,
+            empty: EmptyDirectory::NewDatabase,
             extended_types: false,
             recent_count: 0,
             limits: Limits::default(),

@@ -175,13 +175,13 @@ fn read(disk: &mut dyn Disk, names: &[String], file: &FileName) -> Result<Option
     Ok(Some(String::from_utf8_lossy(&bytes[..read]).into_owned()))
 }
 
-/// The first line, as Java's `Long.parseLong` reads it; epochs beyond 31 bits do not exist.
+/// The first line, as Java's `Long.parseLong` reads it; epochs beyond 31 bits do not exist. -1 is what Apache's servers write
+/// into an empty directory that they do not trust.
 fn parse(text: &str) -> Option<u32> {
-    let line = text.lines().next()?;
-    line.parse::<i64>()
-        .ok()
-        .and_then(|epoch| u32::try_from(epoch).ok())
-        .filter(|epoch| *epoch <= i32::MAX as u32)
+    match text.lines().next()?.parse::<i64>().ok()? {
+        -1 => Some(0),
+        epoch => u32::try_from(epoch).ok().filter(|epoch| *epoch <= i32::MAX as u32),
+    }
 }
 
 fn twin_text(epoch: u32) -> String {

@@ -29,7 +29,7 @@ mod snapshot;
 mod truncate;
 mod txnlog;
 
-pub use config::StoreConfig;
+pub use config::{EmptyDirectory, StoreConfig};
 pub use disk::{Compression, Dir, Disk, DiskBatch, DiskError, DiskOp, FileName, Lane, Ticket};
 pub use durable::{Durable, Pending};
 pub use epochs::{EpochError, EpochFile, Epochs, load_epochs, write_epoch};

@@ -334,7 +334,7 @@ impl Election {
         let quorum = self.quorums.contain_quorum(&supporters);
         let voters = self.quorums.voters();
         let Phase::Looking(round) = &mut self.phase else { return };
-        if !quorum {
+        if !quorum || !round.trusted {
             round.wait = None;
         } else if round.silent(&voters, &supporters).is_empty() {
             let (vote, election_epoch) = (round.proposal, self.clock);

@@ -220,6 +220,15 @@ fn an_empty_untrusted_server_does_not_help_to_elect() {
     assert_eq!((world.leader_of(1), world.leader_of(2)), (None, None));
 }
 
+/// The only voter, beside observers.
+#[test]
+fn an_empty_untrusted_server_does_not_elect_itself() {
+    let mut world = World::new(&[(Zxid(-1), 0)]);
+    world.look(1);
+    world.run(10_000_000, false);
+    assert_eq!(world.leader_of(1), None);
+}
+
 #[test]
 fn observers_learn_the_leader_and_are_never_elected() {
     let mut world = World::new(&[(Zxid(0), 0); 3]);

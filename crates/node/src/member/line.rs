@@ -247,6 +247,7 @@ impl Node {
         let Some(member) = self.member.as_mut() else { return };
         let current = member.line.current.take_if(|current| matches!(current.work, Work::Snapshot));
         let Some(Current { plan, .. }) = current else { return };
+        member.distrusted = false;
         let zxid = self.tree.last_zxid();
         if self.pipeline.lane.last_zxid() > zxid {
             let work = Work::Recovery { keep: zxid, installed: true, asked: false };
@@ -263,6 +264,11 @@ impl Node {
         matches!(current, Some(Current { work: Work::Snapshot, .. }))
     }
 
+    /// May a snapshot be made at all? One of an empty directory that is not trusted would be believed at the next start.
+    pub(crate) fn may_keep_tree(&self) -> bool {
+        self.member.as_ref().is_none_or(|member| !member.distrusted) || self.needs_snapshot()
+    }
+
     /// A role has ended, and everything asked for before is done: the tree becomes what the disk holds.
     fn reload(&mut self, ticket: zab::Ticket) {
         self.member().install = None;
@@ -271,7 +277,7 @@ impl Node {
         self.tree.set_last_zxid(last_zxid);
         let member = self.member();
         let disk = DiskState {
-            last_zxid,
+            last_zxid: if member.distrusted { Zxid(-1) } else { last_zxid },
             accepted_epoch: Epoch(member.membership.epochs.accepted),
             current_epoch: Epoch(member.membership.epochs.current),
             recent: member.recent.txns.iter().cloned().collect(),

@@ -50,6 +50,9 @@ pub(crate) struct Member {
     /// Logged or on its way there, and not applied.
     unapplied: Unapplied,
     recent: Recent,
+    /// The directory was empty and should not have been: the others hear -1 for the end of the history, and nothing is written
+    /// until a leader's snapshot is there.
+    distrusted: bool,
     install: Option<Install>,
     feeds: Feeds,
     pub(crate) course: Course,
@@ -112,7 +115,7 @@ impl Recent {
 }
 
 impl Member {
-    /// A member that begins to look for a leader. `last` is the end of the history on disk, and `read` as much of it as was
+    /// A member that begins to look for a leader. `last` is the end of the history on disk, -1 if that is not trusted, and `read` as much of it as was
     /// read.
     pub(crate) fn new(membership: Membership, last: Zxid, read: Vec<(Zxid, Vec<u8>)>, now_us: u64) -> Member {
         let mut recent = Recent::default();
@@ -135,6 +138,7 @@ impl Member {
             line: DiskLine::default(),
             unapplied: Unapplied::default(),
             recent,
+            distrusted: last == Zxid(-1),
             install: None,
             feeds: Feeds::default(),
             course: Course::new(now_us / 1000),

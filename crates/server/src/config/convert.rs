@@ -5,7 +5,7 @@ use node::{
     AuthConfig, BatchConfig, ConnectionLimits, ConnectionThrottle, NodeConfig, PurgeConfig, RequestLimits,
     SweepConfig,
 };
-use store::StoreConfig;
+use store::{EmptyDirectory, StoreConfig};
 use tree::TreeConfig;
 use tree::auth::{DigestScheme, Schemes};
 use wire::Limits;
@@ -101,7 +101,11 @@ impl Config {
             digest_enabled: self.tree.digest_enabled,
             force_sync: storage.force_sync,
             snapshot_trust_empty: storage.snapshot_trust_empty,
-            db_autocreate: storage.db_autocreate,
+            empty: match (storage.db_autocreate, self.is_member()) {
+                (true, _) => EmptyDirectory::NewDatabase,
+                (false, true) => EmptyDirectory::Distrusted,
+                (false, false) => EmptyDirectory::Error,
+            },
             extended_types: self.tree.extended_types,
             recent_count: if self.is_member() {
                 usize::try_from(storage.commit_log_count).unwrap_or(0)

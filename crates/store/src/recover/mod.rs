@@ -8,7 +8,10 @@ mod tail;
 pub use error::{LogDamage, LogDamageKind, NotTorn, RecoveryError};
 
 use crate::durable::Durable;
-use crate::{Dir, Disk, DiskError, DiskOp, FileName, LogIndex, LogWriter, SnapshotPlan, StoreConfig, names};
+use crate::{
+    Dir, Disk, DiskError, DiskOp, EmptyDirectory, FileName, LogIndex, LogWriter, SnapshotPlan, StoreConfig,
+    names,
+};
 use logs::Replay;
 use snapshots::Loaded;
 use tree::{Tree, TreeConfig};
@@ -41,6 +44,8 @@ pub struct Recovered {
     pub recent: Vec<(Zxid, Vec<u8>)>,
     /// Nothing was there: this is a new database.
     pub is_new: bool,
+    /// See [`EmptyDirectory::Distrusted`]. The log must not be written before a leader's snapshot is there.
+    pub distrusted: bool,
     /// Transactions whose digest is not the tree's. Apache writes some wrong digests itself, so this stops nobody.
     pub digest_mismatches: u64,
     /// What an operator should know: repairs, leftovers, oddities.
@@ -60,6 +65,11 @@ impl Recovered {
     /// The last transaction.
     pub fn last_zxid(&self) -> Zxid {
         self.last.get()
+    }
+
+    /// What a member tells the others of its history: -1 if it is not to be trusted.
+    pub fn end_of_history(&self) -> Zxid {
+        if self.distrusted { Zxid(-1) } else { self.last_zxid() }
     }
 }
 
@@ -106,7 +116,18 @@ pub fn recover(
     for op in &repairs {
         disk.execute(op)?;
     }
-    if !had_snapshot {
+    let distrusted = !had_snapshot
+        && names.logs.is_empty()
+        && !names.initialize
+        && config.empty == EmptyDirectory::Distrusted;
+    if distrusted {
+        // With a snapshot the next start would take this for a database.
+        notices.push(format!(
+            "Unexpected empty data tree, setting zxid to -1: this server's vote does not count until it has a leader's data. If \
+             the whole ensemble is new, start its servers with an empty file {}/initialize each",
+            disk.path(&FileName::new(Dir::LogParent, "")).trim_end_matches('/')
+        ));
+    } else if !had_snapshot {
         write_snapshot(disk, config, &mut tree)?;
     }
     if names.initialize {
@@ -130,6 +151,7 @@ pub fn recover(
         milestones: replayed.milestones,
         recent: replayed.recent,
         is_new,
+        distrusted,
         digest_mismatches,
         notices,
     })
@@ -229,7 +251,7 @@ fn check_may_start_without_snapshot(
 ) -> Result<(), RecoveryError> {
     let dir_path = |dir| disk.path(&FileName::new(dir, "")).trim_end_matches('/').to_owned();
     match names.logs.is_empty() {
-        true if config.db_autocreate || names.initialize => Ok(()),
+        true if names.initialize || config.empty != EmptyDirectory::Error => Ok(()),
         true => Err(RecoveryError::Empty { log_parent: dir_path(Dir::LogParent) }),
         // Logs from the very first transaction on are the whole history (reference: simulation §5.4, start-up decision table).
         false if names.logs[0].0 == Zxid(1) => Ok(()),

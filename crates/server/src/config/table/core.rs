@@ -92,7 +92,7 @@ pub static STORAGE: &[Key] = &[
     Key::new("snapshot.trust.empty", Property, Honoured, Switch(|c, v| c.storage.snapshot_trust_empty = v), "false",
         "Whether logs without any snapshot are believed."),
     Key::new("db.autocreate", Property, Honoured, Switch(|c, v| c.storage.db_autocreate = v), "true",
-        "Whether an empty database may start without the `initialize` file."),
+        "Whether an empty directory is a new database also without a file `initialize`; otherwise a member has no vote there until it has a leader's data."),
     Key::new("jute.maxbuffer", System, Honoured, Int(1, INT_MAX, |c, v| c.storage.jute_max_buffer = v), "1048575",
         "Bytes of the longest request, reply and record."),
     Key::new("jute.maxbuffer.extrasize", Property, Honoured,
