@@ -194,6 +194,23 @@ impl Checker<'_> {
                 return Err(self.error(key, format!("{key} is not set")));
             }
         }
+        self.protection(config)
+    }
+
+    /// Who wants the traffic between servers protected must not get it unprotected.
+    fn protection(&self, config: &Config) -> Result<(), ConfigError> {
+        let ensemble = &config.ensemble;
+        for (key, on, what) in
+            [("sslQuorum", ensemble.ssl_quorum, "TLS"), ("quorum.auth.enableSasl", ensemble.sasl, "SASL")]
+        {
+            if on {
+                let text = format!(
+                    "{what} between servers is not part of this version, and the other servers would refuse this one or be \
+                     refused: remove {key} on all servers, and keep their ports on a network of their own"
+                );
+                return Err(self.error(key, text));
+            }
+        }
         Ok(())
     }
 

@@ -97,6 +97,7 @@ impl Config {
             quorum: places(quorum),
             observers: observers.unwrap_or_default(),
             bind_retries: self.ensemble.election_port_bind_retry.unsigned_abs(),
+            keep_alive: self.ensemble.tcp_keep_alive,
         }
     }
 

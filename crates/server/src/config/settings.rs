@@ -369,36 +369,18 @@ pub struct Ensemble {
     pub listen_on_all_ips: bool,
     /// Whether a server may have several addresses.
     pub multi_address: bool,
-    /// Whether addresses are probed before use.
-    pub reachability_check: bool,
-    /// Milliseconds of such a probe.
-    pub reachability_check_timeout_ms: i32,
     /// Milliseconds of an election connect.
     pub cnx_timeout_ms: i32,
-    /// Milliseconds of an election read; −1 is `syncLimit` ticks.
-    pub quorum_cnxn_timeout_ms: i32,
-    /// Milliseconds between two election notifications at first.
-    pub min_notification_interval_ms: i32,
-    /// Milliseconds between two election notifications at last.
-    pub max_notification_interval_ms: i32,
-    /// Milliseconds a leader waits for its epoch; −1 is `initLimit` ticks.
-    pub max_time_to_wait_for_epoch_ms: i32,
     /// Learners that may receive a snapshot at once.
     pub max_concurrent_snap_syncs: i32,
     /// Learners that may receive a difference at once.
     pub max_concurrent_diff_syncs: i32,
     /// Whether learners always get a snapshot.
     pub force_snapshot_sync: bool,
-    /// Whether election sockets have `SO_KEEPALIVE`.
+    /// Whether connections between servers have `SO_KEEPALIVE`.
     pub tcp_keep_alive: bool,
     /// Tries to bind the election port; 0 is for ever.
     pub election_port_bind_retry: i32,
-    /// TCP_NODELAY on the leader's quorum sockets.
-    pub leader_nodelay: bool,
-    /// TCP_NODELAY on the followers' quorum sockets.
-    pub follower_nodelay: bool,
-    /// Milliseconds between two tries to reach a leader.
-    pub leader_connect_delay_ms: i32,
     /// Port on which a follower hosts observers; 0 is off.
     pub observer_master_port: i32,
     /// Bytes of proposals kept for observers.
@@ -407,18 +389,12 @@ pub struct Ensemble {
     pub observer_reconnect_delay_ms: i64,
     /// Milliseconds before an observer joins an election.
     pub observer_election_delay_ms: i32,
-    /// Whether observers write logs and snapshots.
-    pub sync_enabled: bool,
-    /// `observer.syncEnabled`, which wins over `syncEnabled`.
-    pub observer_sync_enabled: Option<bool>,
     /// Whether sessions are local to a server first.
     pub local_sessions: bool,
     /// Whether a local session may become global.
     pub local_sessions_upgrading: bool,
     /// TLS between servers.
     pub ssl_quorum: bool,
-    /// TLS and clear text on one quorum port.
-    pub port_unification: bool,
     /// SASL between servers.
     pub sasl: bool,
     /// Whether servers demand SASL from learners.
@@ -442,31 +418,19 @@ impl Default for Ensemble {
             dynamic_config_file: None,
             listen_on_all_ips: false,
             multi_address: false,
-            reachability_check: true,
-            reachability_check_timeout_ms: 1000,
             cnx_timeout_ms: 5000,
-            quorum_cnxn_timeout_ms: -1,
-            min_notification_interval_ms: 200,
-            max_notification_interval_ms: 60_000,
-            max_time_to_wait_for_epoch_ms: -1,
             max_concurrent_snap_syncs: 10,
             max_concurrent_diff_syncs: 100,
             force_snapshot_sync: false,
             tcp_keep_alive: false,
             election_port_bind_retry: 3,
-            leader_nodelay: true,
-            follower_nodelay: true,
-            leader_connect_delay_ms: 100,
             observer_master_port: 0,
             observer_master_size_limit: 33_554_432,
             observer_reconnect_delay_ms: 0,
             observer_election_delay_ms: 200,
-            sync_enabled: true,
-            observer_sync_enabled: None,
             local_sessions: false,
             local_sessions_upgrading: false,
             ssl_quorum: false,
-            port_unification: false,
             sasl: false,
             sasl_server_require: false,
             sasl_learner_require: false,

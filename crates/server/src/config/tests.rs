@@ -632,6 +632,21 @@ fn peer_types_and_sasl_flags_are_checked() {
 }
 
 #[test]
+fn members_do_not_start_without_the_protection_they_should_have() {
+    let ensemble = "initLimit=5\nsyncLimit=2\nserver.1=a:1:2\nserver.2=b:1:2";
+    for key in ["sslQuorum", "quorum.auth.enableSasl"] {
+        let text = wrong(&format!("{ensemble}\n{key}=true"));
+        assert!(
+            text.contains(&format!(", line 8: {key}=true: ")) && text.contains("is not part of this version"),
+            "{text}"
+        );
+        quiet(&format!("{ensemble}\n{key}=false"));
+        quiet(&format!("{key}=true"));
+    }
+    assert!(noticed("portUnification=true").1.contains("no effect, TLS is not part of this version"));
+}
+
+#[test]
 fn a_dynamic_file_takes_the_member_lines() {
     let text = wrong("dynamicConfigFile=/d\nserver.1=a:1:2");
     assert!(text.contains("parameter: server.1 must be in a separate dynamic config file"), "{text}");

@@ -5,6 +5,7 @@
 
 use crate::disk::lanes::{News, Outbox};
 use node::NoteLevel;
+use socket2::SockRef;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -26,20 +27,30 @@ pub(crate) struct Dialled {
 /// What was dialled, and what the log knows of it.
 #[derive(Default, Debug)]
 pub(crate) struct Dials {
+    /// `tcpKeepAlive`
+    keep_alive: bool,
     /// Who was not reached, and why. As many as the configurations of the ensemble have addresses.
     unreached: BTreeMap<String, String>,
 }
 
 impl Dials {
+    pub(crate) fn new(keep_alive: bool) -> Dials {
+        Dials { keep_alive, unreached: BTreeMap::new() }
+    }
+
     /// Starts a dial; `outbox` gets its end.
     pub(crate) fn start(&self, dial: Dial, outbox: &Arc<Outbox>) {
         let Dial { dial, addresses, timeout_us, .. } = dial;
         let names: Vec<String> = addresses.iter().map(Address::to_string).collect();
         let to = names.join("|");
         let work = {
-            let (to, outbox) = (to.clone(), Arc::clone(outbox));
+            let (to, outbox, keep_alive) = (to.clone(), Arc::clone(outbox), self.keep_alive);
             move || {
                 let stream = connect(&addresses, Duration::from_micros(timeout_us));
+                if let (true, Ok(stream)) = (keep_alive, &stream) {
+                    // It cannot fail on a live socket; on a dead one the first read tells.
+                    let _ = SockRef::from(stream).set_keepalive(true);
+                }
                 outbox.deliver(News::Dialled(Dialled { dial, to, stream }));
             }
         };
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_logged_when_it_is_new() {
-        let mut dials = Dials::default();
+        let mut dials = Dials::new(false);
         let mut told = Vec::new();
         let mut end = |stream: Result<TcpStream, &str>| {
             let ended =

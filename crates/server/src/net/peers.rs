@@ -40,6 +40,8 @@ pub struct PeersConfig {
     pub observers: Vec<Place>,
     /// How often the election port is tried again, a second apart; 0 is for ever.
     pub bind_retries: u32,
+    /// `tcpKeepAlive`: SO_KEEPALIVE on all connections between servers.
+    pub keep_alive: bool,
 }
 
 /// Somewhere to listen.
@@ -97,7 +99,7 @@ impl Peers {
     pub(crate) fn open(config: PeersConfig, outbox: Arc<Outbox>) -> io::Result<Peers> {
         let mut tries = 0;
         let listeners = loop {
-            match bind(Port::Election, &config.election) {
+            match bind(Port::Election, &config.election, config.keep_alive) {
                 Ok(listeners) => break listeners,
                 Err(error) if config.bind_retries > 0 && tries >= config.bind_retries => {
                     return Err(io::Error::other(format!(
@@ -111,12 +113,12 @@ impl Peers {
         };
         let listeners = listeners.into_iter().enumerate().collect();
         Ok(Peers {
+            dials: Dials::new(config.keep_alive),
             config,
             listeners,
             conns: BTreeMap::new(),
             next: FIRST_CONN,
             outbox,
-            dials: Dials::default(),
         })
     }
 
@@ -306,7 +308,7 @@ impl Peers {
             return;
         }
         let addresses = if port == Port::Quorum { &self.config.quorum } else { &self.config.observers };
-        match bind(port, addresses) {
+        match bind(port, addresses, self.config.keep_alive) {
             Ok(listeners) => {
                 for (port, mut listener) in listeners {
                     let name = (0..).find(|name| !self.listeners.contains_key(name)).unwrap_or_default();
@@ -325,10 +327,10 @@ impl Peers {
 }
 
 /// Listens at every place that can be had; one is enough.
-fn bind(port: Port, places: &[Place]) -> io::Result<Vec<(Port, Listener)>> {
+fn bind(port: Port, places: &[Place], keep_alive: bool) -> io::Result<Vec<(Port, Listener)>> {
     let (mut listeners, mut failures) = (Vec::new(), Vec::new());
     for place in places {
-        match listen(place) {
+        match listen(place, keep_alive) {
             Ok(here) => listeners.extend(here.into_iter().map(|listener| (port, listener))),
             Err(error) => failures.push(format!("{place} ({error})")),
         }
@@ -344,10 +346,10 @@ fn bind(port: Port, places: &[Place]) -> io::Result<Vec<(Port, Listener)>> {
 }
 
 /// Everything that a name stands for, as far as it is here; where no address is given, both families.
-fn listen(place: &Place) -> io::Result<Vec<Listener>> {
+fn listen(place: &Place, keep_alive: bool) -> io::Result<Vec<Listener>> {
     let one = |ip: IpAddr| {
         let address = SocketAddr::new(ip, place.port);
-        Listener::bind(&ListenConfig { address, backlog: -1, keep_alive: false })
+        Listener::bind(&ListenConfig { address, backlog: -1, keep_alive })
     };
     let Some(host) = &place.host else {
         // The one takes both, where there are both.
@@ -392,7 +394,7 @@ mod tests {
     /// `quorumListenOnAllIPs`
     #[test]
     fn every_address_is_of_both_families() {
-        let listeners = bind(Port::Quorum, &[Place { host: None, port: 0 }]).unwrap();
+        let listeners = bind(Port::Quorum, &[Place { host: None, port: 0 }], false).unwrap();
         let port = port_of(&listeners);
         assert!(reaches("127.0.0.1", port) && reaches("127.0.0.2", port));
         assert_eq!(reaches("::1", port), has_ipv6());
@@ -400,7 +402,7 @@ mod tests {
 
     #[test]
     fn each_of_several_addresses_is_listened_at() {
-        let listeners = bind(Port::Election, &[at("127.0.0.1", 0), at("127.0.0.2", 0)]).unwrap();
+        let listeners = bind(Port::Election, &[at("127.0.0.1", 0), at("127.0.0.2", 0)], false).unwrap();
         assert_eq!(listeners.len(), 2);
         for (n, (_, listener)) in listeners.iter().enumerate() {
             let address = listener.address();
@@ -408,7 +410,7 @@ mod tests {
             assert!(reaches(&address.ip().to_string(), address.port()));
         }
         if has_ipv6() {
-            let listeners = bind(Port::Election, &[at("::1", 0)]).unwrap();
+            let listeners = bind(Port::Election, &[at("::1", 0)], false).unwrap();
             assert!(reaches("::1", port_of(&listeners)));
         }
     }
@@ -417,7 +419,7 @@ mod tests {
     #[test]
     fn a_name_is_listened_at_under_all_its_addresses() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let _listeners = bind(Port::Election, &[at("localhost", free)]).unwrap();
+        let _listeners = bind(Port::Election, &[at("localhost", free)], false).unwrap();
         for address in ("localhost", free).to_socket_addrs().unwrap() {
             assert!(TcpStream::connect(address).is_ok(), "{address}");
         }
@@ -426,9 +428,9 @@ mod tests {
     #[test]
     fn one_address_that_can_be_had_is_enough() {
         let places = [at("no.such.host.invalid", 0), at("192.0.2.1", 0), at("127.0.0.1", 0)];
-        let listeners = bind(Port::Quorum, &places).unwrap();
+        let listeners = bind(Port::Quorum, &places, false).unwrap();
         assert_eq!(listeners.len(), 1);
-        let error = bind(Port::Quorum, &places[..2]).unwrap_err().to_string();
+        let error = bind(Port::Quorum, &places[..2], false).unwrap_err().to_string();
         assert!(error.starts_with("Couldn't bind to no.such.host.invalid:0 ("), "{error}");
         assert!(error.contains("192.0.2.1:0 ("), "{error}");
     }

@@ -3,13 +3,17 @@
 use crate::config::Config;
 use crate::config::key::Class::{File, FileOrFlag, Property, System};
 use crate::config::key::Kind::{Family, Int, Long, Switch, Text, UnlessNo, Unread};
-use crate::config::key::Verdict::{Ensemble, Honoured, Later, Rejected};
+use crate::config::key::Verdict::{Ensemble, Honoured, Ignored, Later, Rejected};
 use crate::config::key::{Key, Trouble};
 use std::path::PathBuf;
 use zab::Role;
 
 const INT_MAX: i32 = i32::MAX;
 const SASL: &str = "SASL";
+const PROBES: &str = "the first address that takes a connection is used";
+const VOTES: &str = "votes are asked for again after 200 ms to 3.2 s, and at once when there is news";
+const NODELAY: &str = "nothing between servers is held back";
+const OBSERVERS: &str = "observers always keep logs and snapshots, and start from them";
 
 #[rustfmt::skip]
 pub static KEYS: &[Key] = &[
@@ -42,27 +46,21 @@ pub static KEYS: &[Key] = &[
         "Whether quorum and election ports are bound to every address."),
     Key::new("multiAddress.enabled", FileOrFlag, Ensemble, Switch(|c, v| c.ensemble.multi_address = v), "false",
         "Whether a member may have several addresses."),
-    Key::new("multiAddress.reachabilityCheckEnabled", FileOrFlag, Ensemble,
-        Switch(|c, v| c.ensemble.reachability_check = v), "true",
+    Key::new("multiAddress.reachabilityCheckEnabled", FileOrFlag, Ignored(PROBES), Unread, "true",
         "Whether an address is probed before it is used."),
-    Key::new("multiAddress.reachabilityCheckTimeoutMs", FileOrFlag, Ensemble,
-        Int(0, INT_MAX, |c, v| c.ensemble.reachability_check_timeout_ms = v), "1000",
+    Key::new("multiAddress.reachabilityCheckTimeoutMs", FileOrFlag, Ignored(PROBES), Unread, "1000",
         "Milliseconds of such a probe."),
     Key::new("oraclePath", File, Rejected("the two-server oracle is not supported"), Unread, "",
         "The file of a two-server oracle."),
     Key::new("cnxTimeout", Property, Ensemble, Int(0, INT_MAX, |c, v| c.ensemble.cnx_timeout_ms = v), "5000",
         "Milliseconds of an election connect."),
-    Key::new("quorumCnxnTimeoutMs", Property, Ensemble,
-        Int(-1, INT_MAX, |c, v| c.ensemble.quorum_cnxn_timeout_ms = v), "-1",
+    Key::new("quorumCnxnTimeoutMs", Property, Ignored("an election connection lives as long as the other side answers"), Unread, "-1",
         "Milliseconds of an election read; -1 is syncLimit ticks."),
-    Key::new("fastleader.minNotificationInterval", Property, Ensemble,
-        Int(1, INT_MAX, |c, v| c.ensemble.min_notification_interval_ms = v), "200",
+    Key::new("fastleader.minNotificationInterval", Property, Ignored(VOTES), Unread, "200",
         "Milliseconds between two election notifications at first."),
-    Key::new("fastleader.maxNotificationInterval", Property, Ensemble,
-        Int(1, INT_MAX, |c, v| c.ensemble.max_notification_interval_ms = v), "60000",
+    Key::new("fastleader.maxNotificationInterval", Property, Ignored(VOTES), Unread, "60000",
         "Milliseconds between two election notifications at last."),
-    Key::new("leader.maxTimeToWaitForEpoch", Property, Ensemble,
-        Int(-1, INT_MAX, |c, v| c.ensemble.max_time_to_wait_for_epoch_ms = v), "-1",
+    Key::new("leader.maxTimeToWaitForEpoch", Property, Ignored("a leader gives up as soon as its voters look for another one, and after initLimit"), Unread, "-1",
         "Milliseconds a leader waits for its epoch; -1 is initLimit ticks."),
     Key::new("leader.maxConcurrentSnapSyncs", Property, Ensemble,
         Int(1, INT_MAX, |c, v| c.ensemble.max_concurrent_snap_syncs = v), "10",
@@ -73,16 +71,15 @@ pub static KEYS: &[Key] = &[
     Key::new("forceSnapshotSync", Property, Ensemble, Switch(|c, v| c.ensemble.force_snapshot_sync = v), "false",
         "Whether followers always get a snapshot."),
     Key::new("tcpKeepAlive", Property, Ensemble, Switch(|c, v| c.ensemble.tcp_keep_alive = v), "false",
-        "Whether election sockets have SO_KEEPALIVE."),
+        "Whether connections between servers have SO_KEEPALIVE."),
     Key::new("electionPortBindRetry", Property, Ensemble,
         Int(0, INT_MAX, |c, v| c.ensemble.election_port_bind_retry = v), "3",
         "Tries to bind the election port; 0 is for ever."),
-    Key::new("leader.nodelay", System, Ensemble, Switch(|c, v| c.ensemble.leader_nodelay = v), "true",
+    Key::new("leader.nodelay", System, Ignored(NODELAY), Unread, "true",
         "TCP_NODELAY on the leader's quorum sockets."),
-    Key::new("follower.nodelay", System, Ensemble, Switch(|c, v| c.ensemble.follower_nodelay = v), "true",
+    Key::new("follower.nodelay", System, Ignored(NODELAY), Unread, "true",
         "TCP_NODELAY on the followers' quorum sockets."),
-    Key::new("leaderConnectDelayDuringRetryMs", Property, Ensemble,
-        Int(0, INT_MAX, |c, v| c.ensemble.leader_connect_delay_ms = v), "100",
+    Key::new("leaderConnectDelayDuringRetryMs", Property, Ignored("a leader is tried again after 10 to 100 ms"), Unread, "100",
         "Milliseconds between two tries to reach the leader."),
     Key::new("observerMasterPort", File, Ensemble, Int(i32::MIN, 65_535, |c, v| c.ensemble.observer_master_port = v.max(0)), "0",
         "TCP port on which a follower hosts observers; 0 or less is off."),
@@ -95,18 +92,18 @@ pub static KEYS: &[Key] = &[
     Key::new("observer.election.DelayMs", Property, Ensemble,
         Int(0, INT_MAX, |c, v| c.ensemble.observer_election_delay_ms = v), "200",
         "Milliseconds before an observer looks for a leader."),
-    Key::new("syncEnabled", File, Ensemble, Switch(|c, v| c.ensemble.sync_enabled = v), "true",
+    Key::new("syncEnabled", File, Ignored(OBSERVERS), Unread, "true",
         "Whether observers write logs and snapshots."),
-    Key::new("observer.syncEnabled", Property, Ensemble,
-        Switch(|c, v| c.ensemble.observer_sync_enabled = Some(v)), "",
+    Key::new("observer.syncEnabled", Property, Ignored(OBSERVERS), Unread, "",
         "The same; wins over syncEnabled."),
-    Key::new("sslQuorum", File, Ensemble, Switch(|c, v| c.ensemble.ssl_quorum = v), "false", "TLS between servers."),
-    Key::new("portUnification", File, Ensemble, Switch(|c, v| c.ensemble.port_unification = v), "false",
+    Key::new("sslQuorum", File, Ensemble, Switch(|c, v| c.ensemble.ssl_quorum = v), "false",
+        "TLS between servers. Not part of this version: a member does not start with it."),
+    Key::new("portUnification", File, Later("TLS"), Unread, "false",
         "Whether servers may connect with and without TLS."),
     Key::new("sslQuorumReloadCertFiles", File, Later("TLS"), Unread, "false",
         "Whether changed certificate files are read again."),
     Key::new("quorum.auth.enableSasl", File, Ensemble, Switch(|c, v| c.ensemble.sasl = v), "false",
-        "SASL between servers."),
+        "SASL between servers. Not part of this version: a member does not start with it."),
     Key::new("quorum.auth.serverRequireSasl", File, Ensemble,
         Switch(|c, v| c.ensemble.sasl_server_require = v), "false",
         "Whether servers demand SASL of those who connect."),
