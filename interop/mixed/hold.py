@@ -11,7 +11,7 @@ from kazoo.client import KazooClient
 from kazoo.protocol.states import KazooState
 from kazoo.retry import KazooRetry
 
-WATCH_PATIENCE_S = 25
+WATCH_PATIENCE_S = 60
 
 
 def main(hosts, path):

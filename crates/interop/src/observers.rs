@@ -3,6 +3,7 @@
 //! Three voters of one kind and an observer of the other: it must learn from a follower, serve clients as every server
 //! does, take a session over, and find the other follower when its own dies.
 
+use crate::patience::{PATIENCE, START_PATIENCE};
 use crate::process::{Program, Server};
 use crate::profile::Profile;
 use crate::socket::Socket;
@@ -27,7 +28,6 @@ pub struct Plan {
 }
 
 const OBSERVER: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROFILE: Profile = Profile::plain("observers", &[("tickTime", "1000")]);
 
@@ -51,7 +51,7 @@ pub fn run(plan: &Plan) -> io::Result<Vec<String>> {
 
 fn start(plan: &Plan, voters: &Program, observer: &Program) -> io::Result<Vec<Server>> {
     // A host of its own for each: observerMasterPort is the same for all.
-    let mut lines = format!("initLimit=10\nsyncLimit=5\nobserverMasterPort={}\n", plan.port + 29);
+    let mut lines = format!("initLimit=30\nsyncLimit=20\nobserverMasterPort={}\n", plan.port + 29);
     for id in 1..=OBSERVER {
         let role = if id == OBSERVER { "observer" } else { "participant" };
         let (quorum, election) = (plan.port + 10 + id as u16, plan.port + 20 + id as u16);
@@ -97,7 +97,7 @@ fn tell(servers: &mut [Server]) -> Told<String> {
     moved.make("/moved")?;
 
     servers[first - 1].kill();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_PATIENCE;
     let second = loop {
         match master(servers) {
             Ok(second) if second != first => break second,
@@ -133,5 +133,5 @@ fn master(servers: &[Server]) -> Told<usize> {
 fn ask(address: SocketAddr, word: &str) -> String {
     let Ok(mut socket) = Socket::open(address) else { return String::new() };
     socket.send(word.as_bytes());
-    String::from_utf8_lossy(&socket.text(Duration::from_secs(5)).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(&socket.text(PATIENCE).unwrap_or_default()).into_owned()
 }

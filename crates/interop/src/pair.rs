@@ -6,6 +6,7 @@ use crate::compare::{Outcome, compare};
 use crate::generate::CONNECTIONS;
 use crate::item::{Act, Connect, Frame, Item, Password};
 use crate::normal;
+use crate::patience::PATIENCE;
 use crate::side::{Awaited, End, Kind, Seen, Side};
 use crate::socket::framed;
 use crate::tolerate::Tolerated;
@@ -255,7 +256,7 @@ impl Pair {
 
     /// Waits for what nobody is told about: until the zxids of both are as wanted, or it takes too long.
     fn even_out(&mut self, wanted: impl Fn(i64, i64) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         let zxid = |seen: &[Seen]| seen.iter().map(|frame| frame.zxid).max().unwrap_or(0);
         loop {
             // Apache answers a sync behind everything that is under way.
@@ -304,7 +305,7 @@ impl Pair {
 
     fn word(&mut self, id: usize, word: &[u8; 4]) -> Result<(), Difference> {
         self.operations += 1;
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let text = |side: &Side| side.word(word).map(|text| words::comparable(word, &text, &side.labels));
             let (a, b) = (text(&self.a), text(&self.b));

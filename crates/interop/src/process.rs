@@ -1,5 +1,6 @@
 //! Server processes: an Apache one and ours, with the same settings.
 
+use crate::patience::{PATIENCE, START_PATIENCE};
 use crate::profile::{COMMON_PROPERTIES, COMMON_SETTINGS, Profile};
 use crate::socket::Socket;
 use std::io;
@@ -37,7 +38,7 @@ impl Program {
     /// Starts a server on an empty directory and waits until it answers.
     ///
     /// # Errors
-    /// When it cannot be started or does not answer within half a minute.
+    /// When it cannot be started or does not answer within a minute.
     pub fn start(&self, profile: &Profile, port: u16, directory: &Path) -> io::Result<Server> {
         let _ = std::fs::remove_dir_all(directory);
         self.resume(profile, port, directory)
@@ -144,9 +145,9 @@ impl Server {
     /// Waits until `srvr` answers so.
     ///
     /// # Errors
-    /// When the process ends, or half a minute is not enough.
+    /// When the process ends, or a minute is not enough.
     pub fn wait_for(&mut self, expected: impl Fn(&str) -> bool) -> io::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + START_PATIENCE;
         let mut last = String::new();
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
@@ -154,7 +155,7 @@ impl Server {
             }
             if let Ok(mut socket) = Socket::open(self.address) {
                 socket.send(b"srvr");
-                let answer = socket.text(Duration::from_secs(2)).unwrap_or_default();
+                let answer = socket.text(PATIENCE).unwrap_or_default();
                 last = String::from_utf8_lossy(&answer).into_owned();
                 if expected(&last) {
                     return Ok(());
@@ -177,7 +178,7 @@ impl Server {
     pub fn end(mut self, asked: bool) -> io::Result<PathBuf> {
         if asked {
             Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-            let deadline = Instant::now() + Duration::from_secs(30);
+            let deadline = Instant::now() + START_PATIENCE;
             while self.child.try_wait()?.is_none() {
                 if Instant::now() > deadline {
                     return Err(io::Error::other(format!("{} does not end on SIGTERM", self.address)));

@@ -2,14 +2,12 @@
 
 use crate::item::Password;
 use crate::normal::{self, Labels};
+use crate::patience::PATIENCE;
 use crate::socket::{Got, Socket};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{Decode, NOTIFICATION_XID, OpCode, Reader, ReplyHeader};
-
-/// How long an answer may take before it counts as missing.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A frame that came, made comparable.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! A client's socket without a client: frames out, frames in, and what else can happen to a connection.
 
+use crate::patience::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -30,9 +31,9 @@ impl Socket {
     /// # Errors
     /// When nobody listens.
     pub fn open(address: SocketAddr) -> std::io::Result<Socket> {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Socket { stream, inbox: Vec::new(), start: 0, closed: false })
     }
 

@@ -10,6 +10,7 @@ mod worker;
 
 pub use process::ServerProcess;
 
+use crate::patience::START_PATIENCE;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -101,7 +102,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
             std::thread::sleep(Duration::from_millis(random.below(60)));
             report.kills_at_start += 1;
         } else {
-            server.wait_until_serving(Duration::from_secs(30))?;
+            server.wait_until_serving(START_PATIENCE)?;
             report.start_ms_max = report.start_ms_max.max(started.elapsed().as_millis() as u64);
             let load = Duration::from_millis(20 + random.below(options.load_max.as_millis() as u64));
             under_load(&mut workers, &mut server, load, &mut report)?;
@@ -110,7 +111,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
         report.kills += 1;
     }
     server.start()?;
-    server.wait_until_serving(Duration::from_secs(30))?;
+    server.wait_until_serving(START_PATIENCE)?;
     for worker in &mut workers {
         worker.verify(server.address(), &mut report)?;
     }
@@ -135,7 +136,7 @@ fn under_load(
                 scope.spawn(move || worker.live_through(address, cycle))
             })
             .collect();
-        let verified = cycle.wait_until_verified(Duration::from_secs(60));
+        let verified = cycle.wait_until_verified(2 * START_PATIENCE);
         std::thread::sleep(load);
         cycle.expect_death();
         let killed = server.kill();
@@ -144,7 +145,7 @@ fn under_load(
             .map(|h| h.join().unwrap_or_else(|_| Err("a worker has panicked".to_owned())))
             .collect();
         if !verified {
-            outcomes.push(Err("the workers were not done with verifying after 60 s".to_owned()));
+            outcomes.push(Err("the workers were not done with verifying in time".to_owned()));
         }
         outcomes.push(killed.map(|()| Report::default()));
         outcomes

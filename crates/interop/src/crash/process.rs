@@ -1,5 +1,6 @@
 //! The server as a process of its own.
 
+use crate::patience::START_PATIENCE;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -101,12 +102,12 @@ impl ServerProcess {
     /// SIGTERM; the server must end cleanly.
     ///
     /// # Errors
-    /// When it does not end within 20 s, or not with 0.
+    /// When it does not end within a minute, or not with 0.
     pub fn terminate(&mut self) -> Result<(), String> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let sent = Command::new("kill").arg(child.id().to_string()).status();
         sent.map_err(|e| format!("cannot run kill: {e}"))?;
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + START_PATIENCE;
         while Instant::now() < end {
             match child.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(()),
@@ -118,7 +119,7 @@ impl ServerProcess {
         }
         let _ = child.kill();
         let _ = child.wait();
-        Err(format!("the server is still there 20 s after SIGTERM:\n{}", self.last_output()))
+        Err(format!("the server is still there {START_PATIENCE:?} after SIGTERM:\n{}", self.last_output()))
     }
 
     /// The last lines the server printed.

@@ -2,6 +2,7 @@
 
 use super::history::{Child, Children, History, open_acl, request};
 use super::{Random, Report};
+use crate::patience::patient;
 use client::{Connection, Error};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -99,12 +100,8 @@ impl Worker {
     }
 
     fn connect(&mut self, address: SocketAddr) -> Result<Connection, String> {
-        let options = client::Options {
-            session_timeout_ms: 40_000,
-            session: self.session,
-            last_zxid_seen: self.last_zxid,
-            ..client::Options::default()
-        };
+        let options =
+            client::Options { session: self.session, last_zxid_seen: self.last_zxid, ..patient(40_000) };
         let connection = Connection::connect_any(&[address], &options).map_err(|e| match e {
             Error::SessionExpired => format!(
                 "{}: session {:?} is gone after the restart",

@@ -1,6 +1,7 @@
 //! One server of an ensemble: its directory, its ports, and the process that runs on them.
 
 use super::Place;
+use crate::patience::START_PATIENCE;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,6 @@ use std::time::{Duration, Instant};
 
 /// Ports of one kind.
 pub(super) const PORTS_EACH: u16 = 10;
-/// How long a server may take to end when it is asked to.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a server runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -172,7 +171,7 @@ impl Member {
 
     pub(super) fn stop(&mut self) -> Result<(), String> {
         self.signal("TERM")?;
-        let until = Instant::now() + STOP_PATIENCE;
+        let until = Instant::now() + START_PATIENCE;
         while let Some(child) = &mut self.child
             && Instant::now() < until
         {

@@ -5,6 +5,7 @@ mod member;
 
 pub use member::{Program, Role};
 
+use crate::patience::{PATIENCE, START_PATIENCE};
 use client::four_letter_word;
 use member::Member;
 use std::net::SocketAddr;
@@ -12,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long servers may take to find their places.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Where an ensemble lives, and what all its servers are told.
@@ -134,7 +133,7 @@ impl Ensemble {
     /// # Errors
     /// When one has ended, or they take too long.
     pub fn wait_settled(&mut self) -> Result<usize, String> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_PATIENCE;
         while Instant::now() < until {
             let running: Vec<usize> = (0..self.size()).filter(|s| self.process(*s).is_some()).collect();
             for server in &running {
@@ -155,7 +154,7 @@ impl Ensemble {
     /// # Errors
     /// When it does not answer.
     pub fn zxid(&self, server: usize) -> Result<u64, String> {
-        let answer = four_letter_word(self.address(server), "srvr", Duration::from_secs(5));
+        let answer = four_letter_word(self.address(server), "srvr", PATIENCE);
         let answer = answer.map_err(|error| format!("server {} says no srvr: {error}", server + 1))?;
         let zxid = answer.lines().find_map(|line| line.strip_prefix("Zxid: 0x"));
         zxid.and_then(|hex| u64::from_str_radix(hex, 16).ok()).ok_or_else(|| format!("no zxid in {answer}"))
@@ -166,7 +165,7 @@ impl Ensemble {
     /// # Errors
     /// When they do not get there.
     pub fn wait_alike(&self) -> Result<u64, String> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_PATIENCE;
         let mut zxids = Vec::new();
         while Instant::now() < until {
             let running = (0..self.size()).filter(|server| self.process(*server).is_some());

@@ -1,6 +1,7 @@
 //! A client that does its work and believes nothing.
 
-use client::{Connection, Options};
+use crate::patience::patient;
+use client::Connection;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,8 +24,8 @@ impl Honest {
     }
 
     fn run(&mut self, address: SocketAddr, number: usize, stop: &AtomicBool) -> Result<(), String> {
-        let options = Options { session_timeout_ms: 10_000, ..Options::default() };
-        let mut connection = Connection::connect_any(&[address], &options).map_err(|e| e.to_string())?;
+        let mut connection =
+            Connection::connect_any(&[address], &patient(40_000)).map_err(|e| e.to_string())?;
         let path = format!("/honest-{number}");
         let create = Request::Create {
             op: OpCode::Create,

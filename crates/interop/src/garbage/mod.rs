@@ -4,6 +4,7 @@ mod honest;
 mod senders;
 
 use crate::crash::ServerProcess;
+use crate::patience::START_PATIENCE;
 use crate::rng::Rng;
 use honest::Honest;
 use senders::{KINDS, Sender};
@@ -90,7 +91,7 @@ impl fmt::Display for Report {
 pub fn run(options: &Options) -> Result<Report, String> {
     let mut server = ServerProcess::prepare(&options.binary, &options.dir, "")?;
     server.start()?;
-    server.wait_until_serving(Duration::from_secs(20))?;
+    server.wait_until_serving(START_PATIENCE)?;
     let pid = server.pid().ok_or("the server has no process")?;
     let address = server.address();
     let stop = AtomicBool::new(false);

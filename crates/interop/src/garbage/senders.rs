@@ -47,7 +47,7 @@ impl Sender {
     /// reached is one.
     pub(super) fn send_one(&mut self) -> Result<usize, String> {
         let kind = self.rng.below(KINDS.len());
-        let connected = TcpStream::connect_timeout(&self.address, Duration::from_secs(10));
+        let connected = TcpStream::connect_timeout(&self.address, crate::patience::PATIENCE);
         let mut stream = connected.map_err(|e| format!("cannot connect: {e}"))?;
         let configured =
             stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long it may take to begin, or to come to its end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How to start a client.
 #[derive(Clone, Debug)]

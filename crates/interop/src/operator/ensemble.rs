@@ -3,7 +3,8 @@
 
 use super::normal::{self, Names};
 use super::traffic::Clients;
-use super::{Comparison, LOOKING, OPEN, PATIENCE, Plan, Segments, send};
+use super::{Comparison, LOOKING, OPEN, Plan, Segments, send};
+use crate::patience::PATIENCE;
 use crate::process::{Program, Server};
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ struct Member {
 impl Ensemble {
     fn start(program: &Program, plan: &Plan, first_port: u16, name: &str) -> io::Result<Ensemble> {
         let port = |what: usize, id: usize| first_port + (10 * what + id) as u16;
-        let mut lines = "initLimit=10\nsyncLimit=5\n".to_owned();
+        let mut lines = "initLimit=20\nsyncLimit=10\n".to_owned();
         let mut ports = Vec::new();
         for id in 1..=OBSERVER {
             let role = if id == OBSERVER { "observer" } else { "participant" };

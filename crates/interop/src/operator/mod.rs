@@ -9,6 +9,7 @@ mod normal;
 mod tolerate;
 mod traffic;
 
+use crate::patience::PATIENCE;
 use crate::process::{Program, Server};
 use crate::profile::Profile;
 use crate::socket::Socket;
@@ -20,7 +21,6 @@ use std::time::{Duration, Instant};
 use tolerate::Tolerance;
 use traffic::Clients;
 
-const PATIENCE: Duration = Duration::from_secs(10);
 /// All words but those that change something.
 const LOOKING: [&str; 15] = [
     "ruok", "srvr", "stat", "mntr", "conf", "cons", "envi", "dump", "dirs", "wchs", "wchc", "wchp", "isro",

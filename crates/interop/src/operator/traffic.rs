@@ -8,6 +8,9 @@ use wire::{Acl, MultiOp, OpCode, Request};
 /// So many writes that a digest is kept for `hash`.
 const WRITES: usize = 120;
 
+/// They say nothing more while every word is asked, on a machine of any speed.
+const LONG_MS: i32 = 400_000;
+
 /// The clients that stay connected.
 #[derive(Default)]
 pub(super) struct Clients {
@@ -27,8 +30,9 @@ impl Clients {
 
     /// Two clients that do a bit of everything, and a third that has come and gone.
     pub(super) fn work(address: SocketAddr) -> Told<Clients> {
-        let mut a = Talk::shake(address, &crate::stories::talk::hello(30_000))?.ok_or("no session")?;
-        let mut b = Talk::shake(address, &crate::stories::talk::hello(20_000))?.ok_or("no session")?;
+        let mut a = Talk::shake(address, &crate::stories::talk::hello(LONG_MS))?.ok_or("no session")?;
+        let mut b =
+            Talk::shake(address, &crate::stories::talk::hello(LONG_MS - 100_000))?.ok_or("no session")?;
         nodes_and_watches(&mut a, &mut b)?;
         refusals(&mut a)?;
         reads_of_every_kind(&mut a)?;
@@ -47,7 +51,7 @@ impl Clients {
 
     /// A client that reads, writes and watches under a name of its own, beside one of the sort of [`Clients::work`].
     pub(super) fn visit(address: SocketAddr, name: &str) -> Told<Clients> {
-        let mut talk = Talk::shake(address, &crate::stories::talk::hello(30_000))?.ok_or("no session")?;
+        let mut talk = Talk::shake(address, &crate::stories::talk::hello(LONG_MS))?.ok_or("no session")?;
         let path = format!("/{name}");
         talk.make(&path)?;
         talk.create(&format!("{path}/ephemeral"), 1)?.ok()?;

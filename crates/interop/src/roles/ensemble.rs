@@ -1,5 +1,6 @@
 //! Three servers.
 
+use crate::patience::{PATIENCE, START_PATIENCE};
 use crate::process::{Program, Server};
 use crate::profile::Profile;
 use crate::socket::Socket;
@@ -10,8 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(super) const SERVERS: usize = 3;
-/// How long servers may take to find their places.
-const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The servers; killed when dropped.
@@ -50,7 +49,8 @@ impl Ensemble {
 
     /// Starts a server on what it has.
     pub(super) fn resume(&mut self, place: usize) -> io::Result<()> {
-        let mut members = "initLimit=50\nsyncLimit=20\n".to_owned();
+        // Twenty seconds: a machine that stands still must not cost the leader its followers.
+        let mut members = "initLimit=200\nsyncLimit=200\n".to_owned();
         for n in 0..SERVERS {
             let (quorum, election) = (self.port + 3 + n as u16, self.port + 6 + n as u16);
             members.push_str(&format!("server.{}=127.0.0.1:{quorum}:{election}\n", n + 1));
@@ -71,7 +71,7 @@ impl Ensemble {
     pub(super) fn word(&self, place: usize, word: &str) -> Option<String> {
         let mut socket = Socket::open(self.address(place)).ok()?;
         socket.send(word.as_bytes());
-        let answer = socket.text(Duration::from_secs(5))?;
+        let answer = socket.text(PATIENCE)?;
         Some(String::from_utf8_lossy(&answer).into_owned())
     }
 
@@ -82,7 +82,7 @@ impl Ensemble {
 
     /// Waits until every running server leads or follows; who leads.
     pub(super) fn settle(&self) -> io::Result<usize> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_PATIENCE;
         while Instant::now() < deadline {
             let running = (0..SERVERS).filter(|place| self.servers[*place].is_some());
             let modes: Vec<_> = running.map(|place| (place, self.mode(place).unwrap_or_default())).collect();
@@ -94,12 +94,29 @@ impl Ensemble {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        Err(io::Error::other(format!("no leader within {} s", PATIENCE.as_secs())))
+        Err(io::Error::other(format!("no leader within {} s", START_PATIENCE.as_secs())))
+    }
+
+    /// Waits until all servers that serve have applied the same transactions; where one does not get there, that shows elsewhere.
+    pub(super) fn wait_even(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let zxid = |place| {
+            let answer = self.word(place, "srvr")?;
+            answer.lines().find_map(|line| line.strip_prefix("Zxid: ")).map(str::to_owned)
+        };
+        while Instant::now() < deadline {
+            let running = (0..SERVERS).filter(|place| self.servers[*place].is_some());
+            let zxids: Vec<String> = running.filter_map(zxid).collect();
+            if zxids.windows(2).all(|two| two[0] == two[1]) {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// The different answers to `isro`, one after the other, until the last of these.
     pub(super) fn watch_isro(&self, place: usize, last: &str) -> io::Result<Vec<String>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_PATIENCE;
         let mut seen: Vec<String> = Vec::new();
         while Instant::now() < deadline {
             if let Some(answer) = self.word(place, "isro") {

@@ -91,7 +91,8 @@ pub(super) fn upgrades(ensemble: &mut Ensemble, teller: &mut Teller) -> io::Resu
         teller.words(ensemble, away);
         teller.call(&mut client, &[Frame::of(&Request::CloseSession)]);
 
-        let mut client = teller.connect(home, Hello { timeout_ms: 500, ..NEW })?;
+        // Long enough that it is there to write, even on a machine that stands still for a while.
+        let mut client = teller.connect(home, Hello { timeout_ms: 10_000, ..NEW })?;
         teller.call(&mut client, &[make(&path, EPHEMERAL)]);
         teller.end(&mut client);
         let mut gone = teller.connect(home, Hello { session: client.session, ..NEW })?;

@@ -3,6 +3,7 @@
 use super::ensemble::{Ensemble, SERVERS};
 use crate::item::{Frame, hex};
 use crate::normal;
+use crate::patience::PATIENCE;
 use crate::socket::{Got, Socket, framed};
 use std::io;
 use std::net::SocketAddr;
@@ -10,8 +11,6 @@ use std::time::Duration;
 use wire::{ConnectRequest, ConnectResponse, Decode, Encode, NOTIFICATION_XID, OpCode, Reader, ReplyHeader};
 use wire::{SessionId, session_password};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing is heard where nothing is expected.
 const SILENCE: Duration = Duration::from_millis(300);
 
@@ -209,6 +208,7 @@ impl Teller {
     /// What a server says of itself and its sessions, as far as both can say the same.
     pub(super) fn words(&mut self, ensemble: &Ensemble, role: usize) {
         // What the leader has answered may still be on its way to the others.
+        ensemble.wait_even();
         std::thread::sleep(SILENCE);
         let ask = |word| ensemble.word(self.place(role), word).unwrap_or_default();
         let (mntr, srvr, dump) = (ask("mntr"), ask("srvr"), ask("dump"));

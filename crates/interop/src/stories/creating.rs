@@ -2,9 +2,10 @@
 
 use super::talk::*;
 use super::{Stage, same};
+use crate::patience::PATIENCE;
 use std::thread::sleep;
-use std::time::Duration;
-use wire::{Acl, OpCode, Request};
+use std::time::{Duration, Instant};
+use wire::{Acl, MultiOp, OpCode, Request};
 
 pub(super) fn cversion(stage: &Stage) -> Told {
     let mut s = stage.talk()?;
@@ -131,17 +132,34 @@ pub(super) fn ttl_flags(stage: &Stage) -> Told {
 
 pub(super) fn ttl_from_mtime(stage: &Stage) -> Told {
     let mut s = stage.talk_extended()?;
-    s.call(ttl("/s25-child", 5, 500))?.ok()?;
-    s.make("/s25-child/a")?;
-    s.call(ttl("/s25-set", 5, 1500))?.ok()?;
-    sleep(Duration::from_millis(1000));
-    s.set("/s25-set", "again")?.ok()?;
+    s.multi(vec![op_ttl("/s25-child", 500), op_create(OpCode::Create, "/s25-child/a", 0)])?.results()?;
+    let written = write_before_the_end(&mut s, "/s25-set", Duration::from_millis(1500))?;
     s.exists("/s25-child", false)?.ok()?;
-    sleep(Duration::from_millis(1000));
-    s.exists("/s25-set", false)?.ok()?;
+    gone(&mut s, "/s25-set")?;
+    let (lived, ttl) = (written.0.elapsed(), written.1);
+    if lived + Duration::from_millis(100) < ttl {
+        return Err(format!("/s25-set was gone {lived:?} after it was written, with a ttl of {ttl:?}"));
+    }
     s.delete("/s25-child/a")?.ok()?;
-    gone(&mut s, "/s25-child")?;
-    gone(&mut s, "/s25-set")
+    gone(&mut s, "/s25-child")
+}
+
+/// Makes a node and writes it when two thirds of its time are over; says when, and how long it may live. The machine may have
+/// slept over its end: then the next one may live longer.
+fn write_before_the_end(s: &mut Talk, path: &str, ttl_first: Duration) -> Told<(Instant, Duration)> {
+    let mut length = ttl_first;
+    loop {
+        let made = Instant::now();
+        s.call(ttl(path, 5, length.as_millis() as i64))?.ok()?;
+        sleep(length * 2 / 3);
+        let written = Instant::now();
+        let reply = s.set(path, "again")?;
+        if reply.err == 0 || made.elapsed() < length {
+            reply.ok()?;
+            return Ok((written, length));
+        }
+        length *= 2;
+    }
 }
 
 pub(super) fn unused_container(stage: &Stage) -> Told {
@@ -159,13 +177,19 @@ pub(super) fn unused_container(stage: &Stage) -> Told {
 
 /// Waits for a sweep to remove a node.
 fn gone(s: &mut Talk, path: &str) -> Told {
-    for _ in 0..100 {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         if s.exists(path, false)?.err == -101 {
             return Ok(());
         }
         sleep(Duration::from_millis(50));
     }
     Err(format!("{path} is still there"))
+}
+
+fn op_ttl(path: &str, ttl: i64) -> MultiOp<'static> {
+    let acl = Some(vec![Acl::open()]);
+    MultiOp::Create { op: OpCode::CreateTtl, path: text(path), data: None, acl, flags: 5, ttl }
 }
 
 fn ttl(path: &str, flags: i32, ttl: i64) -> Request<'static> {

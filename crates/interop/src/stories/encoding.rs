@@ -3,8 +3,8 @@
 use super::talk::*;
 use super::{Stage, same};
 use crate::item::Frame;
+use crate::patience::PATIENCE;
 use crate::socket::{Socket, framed};
-use std::time::Duration;
 use wire::{Acl, MultiOp, OpCode, Request, Response};
 
 pub(super) fn empty_path(stage: &Stage) -> Told {
@@ -97,7 +97,7 @@ pub(super) fn all_children(stage: &Stage) -> Told {
 pub(super) fn isro(stage: &Stage) -> Told {
     let mut socket = Socket::open(stage.plain).map_err(|e| e.to_string())?;
     socket.send(b"isro");
-    same!(socket.text(Duration::from_secs(10)), Some(b"rw".to_vec()));
+    same!(socket.text(PATIENCE), Some(b"rw".to_vec()));
     Ok(())
 }
 

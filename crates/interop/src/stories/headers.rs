@@ -3,8 +3,8 @@
 use super::talk::*;
 use super::{Stage, same};
 use crate::item::Frame;
+use crate::patience::PATIENCE;
 use crate::socket::Got;
-use std::time::Duration;
 use wire::{OpCode, Request, SetWatches};
 
 pub(super) fn failing_write_takes_zxid(stage: &Stage) -> Told {
@@ -90,7 +90,7 @@ pub(super) fn writes_survive(stage: &Stage) -> Told {
     frames.push(Frame { xid: None, op: 500, body: vec![], relative: None });
     s.send(&frames);
     let mut replies = 0;
-    while let Got::Frame(_) = s.socket.frame(Duration::from_secs(10)) {
+    while let Got::Frame(_) = s.socket.frame(PATIENCE) {
         replies += 1;
     }
     if !stage.apache {

@@ -3,6 +3,7 @@
 use super::talk::*;
 use super::{Stage, same};
 use crate::item::Frame;
+use crate::patience::PATIENCE;
 use crate::socket::{Got, Socket, framed};
 use std::time::{Duration, Instant};
 use wire::{ConnectRequest, Encode, OpCode, Request};
@@ -77,7 +78,7 @@ pub(super) fn pipelined_handshake(stage: &Stage) -> Told {
     socket.send(&bytes);
     let mut xids = Vec::new();
     for n in 0..4 {
-        match socket.frame(Duration::from_secs(10)) {
+        match socket.frame(PATIENCE) {
             Got::Frame(payload) if n == 0 => same!(payload.len(), 37),
             Got::Frame(payload) => {
                 xids.push(i32::from_be_bytes([payload[0], payload[1], payload[2], payload[3]]))
@@ -90,13 +91,15 @@ pub(super) fn pipelined_handshake(stage: &Stage) -> Told {
 }
 
 pub(super) fn expiry_is_silent(stage: &Stage) -> Told {
-    let mut s = Talk::shake(stage.plain, &hello(500))?.ok_or("closed")?;
+    // Long enough that it cannot expire before it has written, whatever the machine does.
+    let timeout_ms = 10_000;
+    let mut s = Talk::shake(stage.plain, &hello(timeout_ms))?.ok_or("closed")?;
     let mut other = stage.talk()?;
+    let start = Instant::now();
     s.create("/s47", 1)?.ok()?;
     other.exists("/s47", true)?.ok()?;
-    let start = Instant::now();
     s.closed()?;
-    if start.elapsed() < Duration::from_millis(400) {
+    if start.elapsed() < Duration::from_millis(timeout_ms as u64 - 100) {
         return Err(format!("expired after {:?}", start.elapsed()));
     }
     same!(other.heard()?, ["2 /s47"]);
@@ -110,7 +113,7 @@ pub(super) fn expired_session(stage: &Stage) -> Told {
     let close = Frame::of(&Request::CloseSession);
     s.send(&[close, Frame::of(&create(OpCode::Create, "/s48", 0))]);
     s.reply(Some(OpCode::CloseSession))?.ok()?;
-    while let Got::Frame(payload) = s.socket.frame(Duration::from_secs(10)) {
+    while let Got::Frame(payload) = s.socket.frame(PATIENCE) {
         same!(&payload[12..16], &(-112_i32).to_be_bytes());
     }
     let mut other = stage.talk()?;

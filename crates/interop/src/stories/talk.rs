@@ -1,9 +1,9 @@
 //! A client for stories: says exactly what it is told and shows everything it hears.
 
 use crate::item::Frame;
+use crate::patience::PATIENCE;
 use crate::socket::{Got, Socket, framed};
 use std::net::SocketAddr;
-use std::time::Duration;
 use wire::{
     Acl, ConnectRequest, ConnectResponse, Decode, Encode, MultiOp, MultiResult, NOTIFICATION_XID, OpCode,
     Reader, ReplyHeader, Request, Response, Stat, WatcherEvent,
@@ -11,8 +11,6 @@ use wire::{
 
 /// How a story ends early.
 pub(crate) type Told<T = ()> = Result<T, String>;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A session over one connection.
 pub(crate) struct Talk {

@@ -2,14 +2,12 @@
 
 use super::{Bench, set, unanswered};
 use crate::mixed::claims::Claim;
+use crate::patience::START_PATIENCE;
 use client::{Session, SessionEvent};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 use wire::Request;
 
-/// Long enough for the watcher to find another server.
-const PATIENCE: Duration = Duration::from_secs(25);
 const NODE_DATA_CHANGED: i32 = 3;
 
 pub(super) fn work(bench: &Bench) -> Result<Vec<Claim>, String> {
@@ -62,7 +60,7 @@ fn write(bench: &Bench, writer: &Session, path: &str, data: &[u8]) -> Result<(),
 }
 
 fn expect(events: &Receiver<i32>, number: u64) -> Result<(), String> {
-    match events.recv_timeout(PATIENCE) {
+    match events.recv_timeout(START_PATIENCE) {
         Ok(NODE_DATA_CHANGED) => Ok(()),
         Ok(other) => Err(format!("watch {number} brought an event of type {other}")),
         Err(_) => Err(format!("watch {number} did not fire")),

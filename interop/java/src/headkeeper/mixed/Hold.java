@@ -20,7 +20,7 @@ import org.apache.zookeeper.data.Stat;
  */
 public final class Hold {
     private static final int SESSION_MS = 30_000;
-    private static final int WATCH_PATIENCE_S = 25;
+    private static final int WATCH_PATIENCE_S = 60;
 
     private volatile boolean stop;
     private volatile boolean lost;
