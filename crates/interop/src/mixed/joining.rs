@@ -3,10 +3,11 @@
 use super::Options;
 use super::stage::Stage;
 use crate::ensemble::{Program, Role};
+use crate::patience::{PATIENCE, patient};
 use client::Connection;
 use std::fmt;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::{Acl, CreateMode, OpCode, Request};
 
 /// The one who joins has the highest id.
@@ -14,6 +15,8 @@ const JOINER: usize = 2;
 /// Longer than any of the servers keeps in memory, so that an empty server cannot get it from there.
 const MANY: usize = 700;
 const FEW: usize = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const WHILE: Duration = Duration::from_secs(1);
 
 /// What the one who joins has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,10 +95,14 @@ pub(super) fn join(
     // A cut leaves another last zxid at the one who joined than the start of the epoch is, until something is written.
     write(&stage, JOINER, "afterwards", FEW)?;
     stage.compare()?;
-    stage.ensemble.kill(JOINER)?;
+    stage.load()?;
+    stage.go_on(WHILE)?;
+    stage.end_server(JOINER, true)?;
+    stage.go_on(WHILE)?;
     stage.restart(JOINER)?;
     stage.ensemble.wait_settled()?;
-    stage.compare()?;
+    stage.go_on(WHILE)?;
+    stage.judge()?;
     // What only the one who joined had logged is gone, and takes no part in the comparison of the logs.
     stage.end()
 }
@@ -109,26 +116,30 @@ fn lead(stage: &mut Stage<'_>, hosts: &Program) -> Result<(), String> {
 
 /// The leader is left alone with requests: it logs what nobody will ever commit, and is killed.
 fn get_ahead(stage: &mut Stage<'_>) -> Result<(), String> {
-    let before = stage.ensemble.zxid(JOINER)?;
     let mut connection = connect(stage, JOINER)?;
+    let before = stage.ensemble.wait_alike()?;
     for server in [0, 1] {
-        stage.ensemble.kill(server)?;
+        stage.ensemble.freeze(server, true)?;
     }
     for number in 0..FEW {
         let path = format!("/lost-{number:04}");
         connection.send(&create(&path)).map_err(|error| error.to_string())?;
     }
     connection.flush().map_err(|error| error.to_string())?;
-    // Time to log them; nobody answers.
-    sleep(Duration::from_millis(500));
-    stage.ensemble.kill(JOINER)?;
-    let logged = stage.ensemble.last_logged(JOINER, &stage.options.ours)?;
-    if logged <= before {
-        return Err(format!(
-            "the leader that was left alone has logged {logged:#x}, no more than {before:#x}"
-        ));
+    // Nobody answers. A log that is being written may end in half a transaction.
+    let until = Instant::now() + PATIENCE;
+    let last_logged = || stage.ensemble.last_logged(JOINER, &stage.options.ours);
+    while !last_logged().is_ok_and(|logged| logged > before) {
+        if Instant::now() > until {
+            let logged = last_logged();
+            return Err(format!(
+                "the leader that was left alone has logged {logged:x?}, no more than {before:x}"
+            ));
+        }
+        sleep(LOOK_EVERY);
     }
-    Ok(())
+    // The frozen ones never read what they were sent.
+    (0..stage.ensemble.size()).try_for_each(|server| stage.ensemble.kill(server))
 }
 
 fn write(stage: &Stage<'_>, server: usize, name: &str, count: usize) -> Result<(), String> {
@@ -144,7 +155,7 @@ fn write(stage: &Stage<'_>, server: usize, name: &str, count: usize) -> Result<(
 }
 
 fn connect(stage: &Stage<'_>, server: usize) -> Result<Connection, String> {
-    Connection::connect_any(&[stage.ensemble.address(server)], &client::Options::default())
+    Connection::connect_any(&[stage.ensemble.address(server)], &patient(30_000))
         .map_err(|error| format!("server {}: {error}", server + 1))
 }
 

@@ -16,11 +16,7 @@ pub(super) fn one_by_one(options: &Options, apache: &Program) -> Result<String, 
         // The leader last, then first: so each side leads a mixed ensemble and follows in one.
         for server in order(&stage, program.is_ours())? {
             stage.go_on(PAUSE)?;
-            if options.kill {
-                stage.ensemble.kill(server)?
-            } else {
-                stage.ensemble.stop(server)?
-            };
+            stage.end_server(server, options.kill)?;
             stage.start(server, &program)?;
             stage.ensemble.wait_settled()?;
         }
@@ -49,11 +45,7 @@ pub(super) fn all_at_once(options: &Options, from: &Program, to: &Program) -> Re
         stage.load()?;
         stage.go_on(3 * PAUSE)?;
         for server in 0..3 {
-            if options.kill {
-                stage.ensemble.kill(server)?
-            } else {
-                stage.ensemble.stop(server)?
-            };
+            stage.end_server(server, options.kill)?;
         }
         for server in 0..3 {
             stage.start(server, program)?;

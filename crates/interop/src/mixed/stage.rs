@@ -5,6 +5,7 @@ use super::claims::{self, Claim};
 use super::foreign::Running;
 use super::load::{Done, Load};
 use crate::ensemble::{Ensemble, Place, Program, Role};
+use crate::patience::patient;
 use crate::picture::{Picture, no_digest_mismatch};
 use client::Connection;
 use std::time::Duration;
@@ -25,7 +26,8 @@ pub(super) struct Stage<'o> {
 impl<'o> Stage<'o> {
     /// Servers of these roles, and none running.
     pub(super) fn new(options: &'o Options, roles: &[Role]) -> Result<Stage<'o>, String> {
-        let settings = ["tickTime=1000", "initLimit=10", "syncLimit=5", "maxSessionTimeout=60000"];
+        // The limits are so long that a machine that stands still for some seconds costs nobody his place.
+        let settings = ["tickTime=1000", "initLimit=30", "syncLimit=20", "maxSessionTimeout=300000"];
         let place = Place {
             directory: options.directory.clone(),
             port: options.port,
@@ -44,6 +46,17 @@ impl<'o> Stage<'o> {
             said: Vec::new(),
             compared: 0,
         })
+    }
+
+    /// Ends a server, with SIGKILL or as an operator does.
+    pub(super) fn end_server(&mut self, server: usize, kill: bool) -> Result<(), String> {
+        if let Some(load) = &self.load {
+            let mode = self.ensemble.mode(server).unwrap_or_else(|| "server without a place".to_owned());
+            let program = self.programs[server].as_ref().map(Program::name).unwrap_or_default();
+            let ended = if kill { "killed" } else { "stopped" };
+            load.note(format!("when a {mode} ({program}) was {ended}"), mode == "leader");
+        }
+        if kill { self.ensemble.kill(server) } else { self.ensemble.stop(server) }
     }
 
     pub(super) fn start(&mut self, server: usize, program: &Program) -> Result<(), String> {
@@ -99,10 +112,7 @@ impl<'o> Stage<'o> {
         if let Some(load) = self.load.take() {
             let (done, claims) = load.stop()?;
             self.claims.extend(claims);
-            self.done.writes += done.writes;
-            self.done.watches += done.watches;
-            self.done.moves += done.moves;
-            self.done.gap_ms = self.done.gap_ms.max(done.gap_ms);
+            self.done.add(done);
         }
         self.compare()
     }
@@ -115,7 +125,7 @@ impl<'o> Stage<'o> {
         for server in running.collect::<Vec<_>>() {
             let address = self.ensemble.address(server);
             let about = |error: String| format!("server {}: {error}", server + 1);
-            let connection = Connection::connect_any(&[address], &client::Options::default());
+            let connection = Connection::connect_any(&[address], &patient(30_000));
             let connection = connection.map_err(|error| about(error.to_string()))?;
             let mut picture = Picture::nodes(connection).map_err(about)?;
             // Every server writes its own configuration there when it starts.
@@ -141,13 +151,14 @@ impl<'o> Stage<'o> {
             }
         }
         let logged = self.ensemble.compare_logs(&self.options.ours)?;
-        let Done { writes, watches, moves, gap_ms } = self.done;
+        let Done { writes, watches, moves, acts } = self.done;
         let mut text = format!("{} nodes and {logged} logged transactions alike", self.compared);
-        if self.rounds > 0 {
-            text.push_str(&format!(
-                "; {writes} writes acknowledged, longest time without {gap_ms} ms; {watches} watches fired; a session moved \
-                 {moves} times; none expired"
-            ));
+        if let Some(longest) = acts.iter().max_by_key(|act| act.gap) {
+            text.push_str(&format!("; {writes} writes acknowledged, longest time without {longest}"));
+            for act in acts.iter().filter(|act| act.leaderless && act.what != longest.what) {
+                text.push_str(&format!(", {act}"));
+            }
+            text.push_str(&format!("; {watches} watches fired; a session moved {moves} times; none expired"));
         }
         self.said.iter().for_each(|said| text.push_str(&format!("; {said}")));
         std::fs::remove_dir_all(self.ensemble.directory()).map_err(|error| error.to_string())?;

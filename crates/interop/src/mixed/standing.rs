@@ -44,7 +44,7 @@ pub(super) fn observers(options: &Options, apache: &Program, ours_leads: bool) -
     stage.go_on(WHILE)?;
     lose_leader(&mut stage, 2)?;
     for server in [3, 4] {
-        stage.ensemble.kill(server)?;
+        stage.end_server(server, true)?;
         stage.restart(server)?;
         stage.ensemble.wait_settled()?;
         stage.go_on(WHILE / 3)?;
@@ -54,7 +54,7 @@ pub(super) fn observers(options: &Options, apache: &Program, ours_leads: bool) -
 }
 
 fn lose_leader(stage: &mut Stage<'_>, leader: usize) -> Result<(), String> {
-    stage.ensemble.kill(leader)?;
+    stage.end_server(leader, true)?;
     stage.ensemble.wait_settled()?;
     stage.go_on(WHILE / 3)?;
     stage.restart(leader)?;

@@ -12,6 +12,7 @@ mod writer;
 
 use super::claims::Claim;
 use client::{Error, Options, Servers, Session, SessionEvent};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,7 @@ pub(crate) struct Load {
 }
 
 /// What has been done.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Done {
     /// Acknowledged writes.
     pub(crate) writes: u64,
@@ -39,8 +40,34 @@ pub(crate) struct Done {
     pub(crate) watches: u64,
     /// Moves of a session to another server.
     pub(crate) moves: u64,
-    /// The longest time in which no write was acknowledged, in ms.
-    pub(crate) gap_ms: u64,
+    /// What was done to servers meanwhile, the beginning first.
+    pub(crate) acts: Vec<Act>,
+}
+
+/// Something that was done to a server, and what the clients felt of it until the next act.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    pub(crate) what: String,
+    /// Did it take the leader away?
+    pub(crate) leaderless: bool,
+    /// The longest time in which no write was acknowledged.
+    pub(crate) gap: Duration,
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms {}", self.gap.as_millis(), self.what)
+    }
+}
+
+impl Done {
+    /// Another load's, behind this one's.
+    pub(crate) fn add(&mut self, other: Done) {
+        self.writes += other.writes;
+        self.watches += other.watches;
+        self.moves += other.moves;
+        self.acts.extend(other.acts);
+    }
 }
 
 /// What the workers have in common.
@@ -52,8 +79,14 @@ struct Shared {
     writes: AtomicU64,
     watches: AtomicU64,
     moves: AtomicU64,
-    gap_ms: AtomicU64,
-    last_write: Mutex<Option<Instant>>,
+    pace: Mutex<Pace>,
+}
+
+/// When writes are acknowledged.
+#[derive(Default)]
+struct Pace {
+    last_write: Option<Instant>,
+    acts: Vec<Act>,
 }
 
 /// What a worker gets.
@@ -81,6 +114,11 @@ impl Load {
     /// Starts the workers, each of which knows all servers; `round` tells this load from earlier ones.
     pub(crate) fn start(addresses: &[SocketAddr], round: usize) -> Result<Load, String> {
         let shared = Arc::new(Shared::default());
+        shared.pace().acts.push(Act {
+            what: "in the beginning".to_owned(),
+            leaderless: false,
+            gap: Duration::ZERO,
+        });
         let mut workers = Vec::new();
         for (index, (what, work)) in WORKERS.into_iter().enumerate() {
             let mut addresses = addresses.to_vec();
@@ -97,6 +135,11 @@ impl Load {
             workers.push(thread.map_err(|error| format!("cannot start a thread: {error}"))?);
         }
         Ok(Load { shared, workers })
+    }
+
+    /// From here on the clients feel this.
+    pub(crate) fn note(&self, what: String, leaderless: bool) {
+        self.shared.pace().acts.push(Act { what, leaderless, gap: Duration::ZERO });
     }
 
     /// Has nothing gone wrong so far?
@@ -124,11 +167,9 @@ impl Load {
             return Err(trouble);
         }
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Shared { writes, watches, moves, gap_ms, .. } = &*self.shared;
-        Ok((
-            Done { writes: get(writes), watches: get(watches), moves: get(moves), gap_ms: get(gap_ms) },
-            claims,
-        ))
+        let Shared { writes, watches, moves, pace, .. } = &*self.shared;
+        let acts = std::mem::take(&mut pace.lock().unwrap_or_else(PoisonError::into_inner).acts);
+        Ok((Done { writes: get(writes), watches: get(watches), moves: get(moves), acts }, claims))
     }
 }
 
@@ -149,10 +190,15 @@ impl Shared {
     /// A write was acknowledged.
     fn wrote(&self) {
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let mut last = self.last_write.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = last.replace(Instant::now()) {
-            self.gap_ms.fetch_max(last.elapsed().as_millis() as u64, Ordering::Relaxed);
+        let mut pace = self.pace();
+        let last = pace.last_write.replace(Instant::now());
+        if let (Some(last), Some(act)) = (last, pace.acts.last_mut()) {
+            act.gap = act.gap.max(last.elapsed());
         }
+    }
+
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

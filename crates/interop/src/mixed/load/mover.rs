@@ -1,6 +1,6 @@
 //! A session that goes from server to server, while its old connection is still open, and writes at each.
 
-use super::{Bench, create, options, set, unanswered};
+use super::{Bench, create, set, unanswered};
 use crate::mixed::claims::Claim;
 use client::{Connection, Error, Options};
 use std::sync::atomic::Ordering;
@@ -10,6 +10,13 @@ use wire::CreateMode;
 
 /// At each server.
 const STAY: Duration = Duration::from_millis(100);
+
+/// Nobody pings it while the end is judged.
+const SESSION_MS: i32 = 300_000;
+
+fn options() -> Options {
+    Options { session_timeout_ms: SESSION_MS, ..super::options() }
+}
 
 pub(super) fn work(bench: &Bench) -> Result<Vec<Claim>, String> {
     let mut connection = Connection::connect_any(&bench.addresses, &options()).map_err(|e| e.to_string())?;
