@@ -103,6 +103,11 @@ impl LogLane {
         true
     }
 
+    /// Is the log closed, or about to be? Nothing can be appended any more.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.log.is_none()
+    }
+
     fn push_tidying(&mut self, ops: Vec<DiskOp>, out: &mut Outputs) {
         let ticket = self.ticket();
         self.tidying = Some(ticket);

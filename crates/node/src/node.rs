@@ -337,7 +337,8 @@ impl Node {
     }
 
     fn stop_if_done(&mut self, out: &mut Outputs) {
-        let busy = !self.pipeline.is_idle() || !self.line_is_idle();
+        let line_is_done = self.line_is_idle() || self.pipeline.lane.is_finished();
+        let busy = !self.pipeline.is_idle() || !line_is_done;
         if !self.stopping || busy || self.pipeline.lane.finish(out) {
             return;
         }

@@ -86,7 +86,8 @@ impl Node {
     /// Starts what can be started; true if that was something.
     pub(super) fn run_line(&mut self, out: &mut Outputs) -> bool {
         let mut started = false;
-        loop {
+        // The others go on while this server stops. What it does not begin is acknowledged to nobody.
+        while !self.pipeline.lane.is_finished() {
             let line = &mut self.member().line;
             match &mut line.current {
                 Some(Current { work: Work::Recovery { .. }, .. }) => {
@@ -123,6 +124,7 @@ impl Node {
                 DiskAction::Reload => self.reload(ticket),
             }
         }
+        started
     }
 
     fn start_append(&mut self, out: &mut Outputs) {

@@ -59,6 +59,7 @@ impl Node {
     /// A learner is to be sent something that has to be read first.
     pub(super) fn read_for_learner(&mut self, read: Read, out: &mut Outputs) {
         match read {
+            Read::Log { .. } if self.pipeline.lane.is_finished() => {}
             Read::Log { conn, after, first, max_bytes } => {
                 let upto = self.pipeline.lane.last_zxid();
                 let factor = self.member().membership.snapshot_size_factor;

@@ -4,7 +4,7 @@
 
 use super::network::Host;
 use super::{Setup, World};
-use node::{MemberView, Node, ServerStats};
+use node::{Admin, Input, MemberView, Node, ServerStats};
 
 /// How long a story waits for something.
 const PATIENCE_US: u64 = 60_000_000;
@@ -71,6 +71,11 @@ impl World {
     }
 
     // ---- doing
+
+    /// Asks a process to end when it has done what it has begun.
+    pub fn ask_to_stop(&mut self, server: usize) {
+        self.input(server, Input::Admin(Admin::Shutdown));
+    }
 
     /// No other server reaches this one, and it reaches none; clients do. Nobody is told: what is sent gets nowhere.
     pub fn isolate(&mut self, server: usize) {

@@ -2,6 +2,7 @@
 
 use crate::three;
 use sim::ensemble::{Setup, World};
+use store::Lane;
 use tree::TreeConfig;
 use wire::{Acl, OpCode, Request, SessionId};
 
@@ -142,4 +143,28 @@ fn a_leader_that_does_not_serve_leaves_its_clients_to_the_followers() {
     let other = world.followers()[0];
     let again = world.revisit(other, client.session).expect("the session lives on");
     assert_eq!(world.create(&again, "/b").err, 0);
+}
+
+/// Servers were asked to stop under load, with slow disks: while one closed its log, the others' requests went on coming.
+#[test]
+fn a_server_that_closes_its_log_takes_no_more_transactions() {
+    for leads in [true, false] {
+        let mut world = World::settled(three());
+        let [follower, other] = world.followers()[..] else { panic!("two followers") };
+        let stopped = if leads { world.leading() } else { follower };
+        let client = world.connect(other);
+        assert_eq!(world.create(&client, "/before").err, 0);
+        world.hold_disk(stopped, Lane::Log);
+        world.ask_to_stop(stopped);
+        world.come_to_rest();
+        assert_ne!(world.mode(stopped), "down", "its disk has something to do");
+        world.ask(&client, &make("/meanwhile", ""));
+        world.come_to_rest();
+        world.free_disk(stopped);
+        world.come_to_rest();
+        assert_eq!(world.mode(stopped), "down");
+        world.start_all();
+        assert!(world.all_have("/before") && (leads || world.all_have("/meanwhile")));
+        world.assert_alike();
+    }
 }
