@@ -197,7 +197,7 @@ impl Node {
         let us = |ms: u64| ms * 1000;
         [
             self.sessions.next_check_ms().map(us),
-            self.member.as_ref().and_then(|member| member.wake_at_us()),
+            self.member.as_ref().and_then(|member| member.wake_at_us(self.now.mono_us)),
             self.read_only_at_us(),
             self.clients.idle.next_ms().map(us),
             self.sweep.next_ms().filter(|_| self.leads()).map(us),

@@ -5,6 +5,7 @@ use crate::io::{Halt, Note, NoteLevel, Outputs};
 use crate::node::Node;
 use std::collections::VecDeque;
 use store::{DiskBatch, DiskError, Lane, SnapshotPlan, StoreConfig, Ticket};
+use tree::SnapshotId;
 
 /// Bytes of a snapshot made in one step.
 const SLICE_BYTES: usize = 128 << 10;
@@ -27,6 +28,7 @@ pub(crate) struct Snapshots {
 
 #[derive(Debug)]
 struct Current {
+    id: SnapshotId,
     /// None once everything has been handed to the disk.
     plan: Option<SnapshotPlan>,
     digest: i64,
@@ -46,11 +48,6 @@ impl Snapshots {
     /// Is one being made or written?
     pub(crate) fn is_writing(&self) -> bool {
         self.current.is_some() || !self.flying.is_empty()
-    }
-
-    /// Is the tree being read for one?
-    pub(crate) fn is_reading(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.plan.is_some())
     }
 
     /// Could the next slice be made at once?
@@ -79,8 +76,18 @@ impl Node {
         }
         let ops = match self.snapshots.current.take() {
             None => self.begin_snapshot(),
-            Some(Current { plan: Some(plan), digest, started_us }) => {
-                self.continue_snapshot(plan, digest, started_us)
+            Some(Current { id, plan: Some(plan), digest, started_us }) => {
+                let mut bytes = Vec::with_capacity(SLICE_BYTES + SLICE_BYTES / 4);
+                let more = self.tree.snapshot_chunk(id, &mut bytes, SLICE_BYTES);
+                let mut ops = vec![plan.data(bytes)];
+                let plan = if more {
+                    Some(plan)
+                } else {
+                    ops.extend(plan.finish(digest));
+                    None
+                };
+                self.snapshots.current = Some(Current { id, plan, digest, started_us });
+                ops
             }
             Some(Current { plan: None, .. }) => unreachable!("a finished snapshot wants nothing more"),
         };
@@ -89,23 +96,22 @@ impl Node {
         out.disk.push(DiskBatch { ticket, lane: Lane::Snapshot, ops });
     }
 
-    /// Could the next slice of a snapshot be made at once? A learner that is being sent the tree comes first.
+    /// Could the next slice of a snapshot be made at once?
     pub(crate) fn can_make_snapshot(&self) -> bool {
         let stops = self.stopping && !self.needs_snapshot();
-        let reads = self.snapshots.current.is_none() && self.feeds_learner();
-        self.snapshots.wants_more() && !stops && !reads && self.may_keep_tree()
+        self.snapshots.wants_more() && !stops && self.may_keep_tree()
     }
 
     /// The tree is about to be replaced: a snapshot of it is of no use any more.
     pub(crate) fn give_up_snapshot(&mut self) {
-        if self.snapshots.current.take().is_some() {
-            self.tree.abort_snapshot();
+        if let Some(Current { id, .. }) = self.snapshots.current.take() {
+            self.tree.abort_snapshot(id);
         }
     }
 
     fn begin_snapshot(&mut self) -> Vec<store::DiskOp> {
         self.snapshots.wanted = false;
-        let head = self.tree.begin_snapshot();
+        let (id, head) = self.tree.begin_snapshot();
         let (plan, ops) = SnapshotPlan::begin(
             &self.snapshots.config,
             head.zxid,
@@ -113,21 +119,7 @@ impl Node {
             head.acls.iter().map(|(id, acl)| (*id, acl.as_slice())),
         );
         self.snapshots.current =
-            Some(Current { plan: Some(plan), digest: head.digest, started_us: self.now.mono_us });
-        ops
-    }
-
-    fn continue_snapshot(&mut self, plan: SnapshotPlan, digest: i64, started_us: u64) -> Vec<store::DiskOp> {
-        let mut bytes = Vec::with_capacity(SLICE_BYTES + SLICE_BYTES / 4);
-        let more = self.tree.snapshot_chunk(&mut bytes, SLICE_BYTES);
-        let mut ops = vec![plan.data(bytes)];
-        let plan = if more {
-            Some(plan)
-        } else {
-            ops.extend(plan.finish(digest));
-            None
-        };
-        self.snapshots.current = Some(Current { plan, digest, started_us });
+            Some(Current { id, plan: Some(plan), digest: head.digest, started_us: self.now.mono_us });
         ops
     }
 
@@ -145,8 +137,8 @@ impl Node {
                 return self.halt(Halt::Disk(error), out);
             }
             // The slices behind a failed one fail too: one complaint is enough.
-            if self.snapshots.current.take().is_some() {
-                self.tree.abort_snapshot();
+            if let Some(Current { id, .. }) = self.snapshots.current.take() {
+                self.tree.abort_snapshot(id);
                 self.stats.metrics.snapshot_error_count += 1;
                 let text = format!("Snapshot given up: {error}");
                 out.notes.push(Note { level: NoteLevel::Error, text });

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use store::{
     Disk, DiskOp, Lane, LogWriter, Pending, Recovered, SnapshotPlan, StoreConfig, names, purge_plan, recover,
 };
-use tree::{PrepContext, Projection, SessionState, Tree, TreeConfig};
+use tree::{PrepContext, Projection, SessionState, SnapshotId, Tree, TreeConfig};
 use wire::{Encode, Id, Reader, SessionId, TxnRecord};
 
 /// Bytes of a snapshot made at a time: few, so that much happens meanwhile.
@@ -55,7 +55,7 @@ pub struct StoreMachine {
     filling: Vec<Vec<u8>>,
     flight: Option<Flight>,
     log_ops: VecDeque<DiskOp>,
-    snapshot: Option<(SnapshotPlan, i64)>,
+    snapshot: Option<(SnapshotPlan, SnapshotId, i64)>,
     snapshot_ops: VecDeque<DiskOp>,
     next_session: i64,
 }
@@ -276,20 +276,20 @@ impl StoreMachine {
         if !self.snapshot_ops.is_empty() {
             return;
         }
-        let Some((plan, digest)) = self.snapshot.take() else {
-            let head = self.tree.begin_snapshot();
+        let Some((plan, id, digest)) = self.snapshot.take() else {
+            let (id, head) = self.tree.begin_snapshot();
             let acls = head.acls.iter().map(|(id, acl)| (*id, acl.as_slice()));
             let sessions = head.sessions.iter().copied();
             let (plan, ops) = SnapshotPlan::begin(&self.setup.store, head.zxid, sessions, acls);
             self.snapshot_ops.extend(ops);
-            self.snapshot = Some((plan, head.digest));
+            self.snapshot = Some((plan, id, head.digest));
             return;
         };
         let mut bytes = Vec::new();
-        let more = self.tree.snapshot_chunk(&mut bytes, SLICE_BYTES);
+        let more = self.tree.snapshot_chunk(id, &mut bytes, SLICE_BYTES);
         self.snapshot_ops.push_back(plan.data(bytes));
         if more {
-            self.snapshot = Some((plan, digest));
+            self.snapshot = Some((plan, id, digest));
         } else {
             self.snapshot_ops.extend(plan.finish(digest));
         }

@@ -121,10 +121,10 @@ impl Bench {
 
 fn snapshot(tree: &mut Tree) -> (SnapshotHead, Vec<u8>) {
     let start = Instant::now();
-    let head = tree.begin_snapshot();
+    let (id, head) = tree.begin_snapshot();
     println!("snapshot: begin {:.2?}", start.elapsed());
     let mut records = Vec::new();
-    while tree.snapshot_chunk(&mut records, 1 << 20) {}
+    while tree.snapshot_chunk(id, &mut records, 1 << 20) {}
     println!("snapshot: {} MB in {:.2?}", records.len() >> 20, start.elapsed());
     (head, records)
 }

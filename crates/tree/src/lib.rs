@@ -39,5 +39,5 @@ pub use load::{LoadError, TreeLoader};
 pub use nodes::NodeKind;
 pub use projection::{PrepContext, Projection, SessionState};
 pub use quota::{QuotaExcess, QuotaView, Usage};
-pub use snapshot::SnapshotHead;
+pub use snapshot::{SNAPSHOTS_MAX, SnapshotHead, SnapshotId};
 pub use tree::{NodeRef, Tree};

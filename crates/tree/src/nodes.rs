@@ -55,7 +55,7 @@ pub(crate) struct Znode {
     pub(crate) children: u32,
     /// The digest's CRC over path and data; 0 where no digest is kept.
     prefix: u32,
-    /// The last snapshot that holds the node, or that the node is too young for.
+    /// A bit for each snapshot that may be under way: does it have the node?
     pub(crate) mark: u16,
     kind: NodeKind,
     flags: u8,

@@ -3,7 +3,7 @@
 use crate::acl::READ_ONLY;
 use crate::acl_table::{AclTable, UNSET};
 use crate::nodes::{NewNode, NodeId, Nodes, ROOT};
-use crate::snapshot::Snapshot;
+use crate::snapshot::Snapshots;
 use crate::{NodeKind, TreeConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Acl, DIGEST_VERSION, SessionId, Stat, StatPersisted, TxnDigest, Zxid};
@@ -38,9 +38,8 @@ pub struct Tree {
     pub(crate) data_size: u64,
     pub(crate) last_zxid: Zxid,
     pub(crate) digest: i64,
-    /// The snapshot under way, and the mark of nodes it need not look at any more.
-    pub(crate) snapshot: Option<Snapshot>,
-    pub(crate) mark: u16,
+    /// The snapshots under way.
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Tree {
@@ -73,8 +72,7 @@ impl Tree {
             data_size: 1,
             last_zxid: Zxid::ZERO,
             digest: 0,
-            snapshot: None,
-            mark: 0,
+            snapshots: Snapshots::default(),
             config,
         };
         tree.digest = tree.nodes.at(ROOT).digest();
@@ -228,7 +226,7 @@ impl Tree {
     ) -> NodeId {
         let name = path.rsplit('/').next().unwrap_or("");
         let counted = self.config.digest_enabled && !path.starts_with("/zookeeper/");
-        let new = NewNode { data, acl, kind, stat, mark: self.mark };
+        let new = NewNode { data, acl, kind, stat, mark: self.snapshots.taken };
         let id = self.nodes.insert(parent, name, path, counted, &new);
         self.digest = self.digest.wrapping_add(self.nodes.at(id).digest());
         self.data_size += size(path, data.map_or(0, <[u8]>::len));

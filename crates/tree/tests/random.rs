@@ -189,21 +189,55 @@ proptest! {
             history.world.apply_next();
         }
         let expected = state(&history.world.tree);
-        let head = history.world.tree.begin_snapshot();
+        let (id, head) = history.world.tree.begin_snapshot();
         let (mut nodes, mut more) = (Vec::new(), true);
         for (step, size) in meanwhile.iter().zip(sizes.iter().cycle()) {
             if more && *size > 0 {
-                more = history.world.tree.snapshot_chunk(&mut nodes, *size);
+                more = history.world.tree.snapshot_chunk(id, &mut nodes, *size);
             }
             history.prepare(step);
             history.world.apply_next();
         }
         while more {
             // A slice of nothing would never end.
-            more = history.world.tree.snapshot_chunk(&mut nodes, sizes[0].max(1));
+            more = history.world.tree.snapshot_chunk(id, &mut nodes, sizes[0].max(1));
         }
         let loaded = load(history.world.tree.config().clone(), &head, &nodes).expect("parents before children");
         prop_assert_eq!(state(&loaded), expected);
+    }
+
+    /// Snapshots that begin, go on, end and are dropped as they like: each is the tree when it began.
+    #[test]
+    fn snapshots_do_not_disturb_one_another(
+        steps in steps(120),
+        acts in prop::collection::vec((0..8usize, 0..20usize, 1..200usize), 120),
+    ) {
+        let mut history = History::new();
+        let mut snapshots = Vec::new();
+        for (step, (act, which, size)) in steps.iter().zip(acts) {
+            history.prepare(step);
+            history.world.apply_next();
+            let tree = &mut history.world.tree;
+            if act < 3 && tree.snapshots_free() > 0 {
+                let (id, head) = tree.begin_snapshot();
+                snapshots.push((id, head, state(tree), Vec::new()));
+            } else if act == 3 && which < snapshots.len() {
+                tree.abort_snapshot(snapshots.swap_remove(which).0);
+            } else if which < snapshots.len() {
+                let (id, _, _, nodes) = &mut snapshots[which];
+                if !tree.snapshot_chunk(*id, nodes, size) {
+                    let (_, head, expected, nodes) = snapshots.swap_remove(which);
+                    let loaded = load(tree.config().clone(), &head, &nodes).expect("parents before children");
+                    prop_assert_eq!(state(&loaded), expected);
+                }
+            }
+        }
+        let tree = &mut history.world.tree;
+        for (id, head, expected, mut nodes) in snapshots {
+            while tree.snapshot_chunk(id, &mut nodes, 100) {}
+            let loaded = load(tree.config().clone(), &head, &nodes).expect("parents before children");
+            prop_assert_eq!(state(&loaded), expected);
+        }
     }
 
     /// Replaying the log over a fuzzy snapshot ends where the log ends (reference: storage-formats §3.2).

@@ -2,7 +2,7 @@
 
 mod world;
 
-use tree::{LoadError, NodeKind, Tree, TreeConfig, TreeLoader};
+use tree::{LoadError, NodeKind, SNAPSHOTS_MAX, SnapshotId, Tree, TreeConfig, TreeLoader};
 use wire::{Acl, CreateMode, SessionId, StatPersisted, Zxid};
 use world::*;
 
@@ -20,18 +20,18 @@ fn some_tree() -> World {
     world
 }
 
-fn rest_of(tree: &mut Tree, max_bytes: usize) -> Vec<u8> {
+fn rest_of(tree: &mut Tree, id: SnapshotId, max_bytes: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    while tree.snapshot_chunk(&mut out, max_bytes) {}
+    while tree.snapshot_chunk(id, &mut out, max_bytes) {}
     out
 }
 
 #[test]
 fn a_snapshot_brings_everything_back() {
     let mut world = some_tree();
-    let head = world.tree.begin_snapshot();
+    let (id, head) = world.tree.begin_snapshot();
     assert_eq!((head.zxid, head.digest), (world.zxid, world.tree.digest()));
-    let nodes = rest_of(&mut world.tree, 1);
+    let nodes = rest_of(&mut world.tree, id, 1);
     let loaded = load(world.tree.config().clone(), &head, &nodes).expect("a tree");
     assert_eq!(state(&loaded), state(&world.tree));
     assert_eq!(loaded.digest(), loaded.recomputed_digest());
@@ -43,9 +43,9 @@ fn a_snapshot_brings_everything_back() {
 fn what_changes_meanwhile_is_in_as_it_was() {
     let mut world = some_tree();
     let before = state(&world.tree);
-    let head = world.tree.begin_snapshot();
+    let (id, head) = world.tree.begin_snapshot();
     let mut nodes = Vec::new();
-    assert!(world.tree.snapshot_chunk(&mut nodes, 1));
+    assert!(world.tree.snapshot_chunk(id, &mut nodes, 1));
     let changes = [
         delete("/a/b/c", -1),
         delete("/a/b", -1),
@@ -63,29 +63,54 @@ fn what_changes_meanwhile_is_in_as_it_was() {
         assert!(!matches!(world.write(change), Outcome::Error(_)));
     }
     world.close_session();
-    assert!(world.tree.snapshot_chunk(&mut nodes, 1));
-    nodes.extend(rest_of(&mut world.tree, 1 << 20));
+    assert!(world.tree.snapshot_chunk(id, &mut nodes, 1));
+    nodes.extend(rest_of(&mut world.tree, id, 1 << 20));
     let loaded = load(world.tree.config().clone(), &head, &nodes).expect("a tree");
     assert_eq!(state(&loaded), before);
     assert_eq!(loaded.digest(), head.digest);
-    assert!(!world.tree.snapshot_chunk(&mut nodes, 1), "it is over");
+    assert!(!world.tree.snapshot_chunk(id, &mut nodes, 1), "it is over");
 }
 
 #[test]
 fn a_dropped_snapshot_leaves_no_trace_in_the_next() {
     let mut world = some_tree();
     for at in 0..70_000 {
-        world.tree.begin_snapshot();
+        let (id, _) = world.tree.begin_snapshot();
         let mut nodes = Vec::new();
-        world.tree.snapshot_chunk(&mut nodes, if at % 2 == 0 { 1 } else { 200 });
-        world.tree.abort_snapshot();
-        assert!(!world.tree.snapshot_chunk(&mut nodes, 1));
+        world.tree.snapshot_chunk(id, &mut nodes, if at % 2 == 0 { 1 } else { 200 });
+        world.tree.abort_snapshot(id);
+        assert!(!world.tree.snapshot_chunk(id, &mut nodes, 1));
     }
     world.write(create("/late", "")).stat();
-    let head = world.tree.begin_snapshot();
-    let nodes = rest_of(&mut world.tree, 100);
+    let (id, head) = world.tree.begin_snapshot();
+    let nodes = rest_of(&mut world.tree, id, 100);
     let loaded = load(world.tree.config().clone(), &head, &nodes).expect("a tree");
     assert_eq!(state(&loaded), state(&world.tree));
+}
+
+#[test]
+fn so_many_may_be_under_way_and_each_is_its_own_time() {
+    const PATHS: [&str; SNAPSHOTS_MAX] = [
+        "/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/10", "/11", "/12", "/13", "/14", "/15",
+    ];
+    let mut world = some_tree();
+    let mut snapshots = Vec::new();
+    for (at, path) in PATHS.into_iter().enumerate() {
+        assert_eq!(world.tree.snapshots_free(), SNAPSHOTS_MAX - at);
+        let (id, head) = world.tree.begin_snapshot();
+        assert_eq!(world.tree.snapshot_bytes(id), 0);
+        snapshots.push((id, head, state(&world.tree)));
+        world.write(set("/d", path, -1)).stat();
+        world.write(create(path, "")).stat();
+    }
+    assert_eq!(world.tree.snapshots_free(), 0);
+    assert!(snapshots.iter().all(|(id, ..)| world.tree.snapshot_bytes(*id) > 0), "the old forms of /d");
+    for (id, head, expected) in snapshots {
+        let nodes = rest_of(&mut world.tree, id, 50);
+        let loaded = load(world.tree.config().clone(), &head, &nodes).expect("a tree");
+        assert_eq!(state(&loaded), expected);
+    }
+    assert_eq!(world.tree.snapshots_free(), SNAPSHOTS_MAX);
 }
 
 fn stat(owner: i64) -> StatPersisted {
@@ -169,7 +194,7 @@ fn a_lost_acl_denies() {
     let acl_error = Outcome::Error(wire::ErrorCode::NoAuth);
     assert_eq!(world.write(set("/lost", "x", -1)), acl_error);
     world.write(set("/open", "x", -1)).stat();
-    let head = world.tree.begin_snapshot();
+    let (_, head) = world.tree.begin_snapshot();
     assert_eq!(head.acls.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [3, 8]);
     world.credentials.push(wire::Id::new("super", ""));
     world.write(set_acl("/lost", vec![Acl::open()], -1)).stat();

@@ -26,7 +26,7 @@ use learning::Learning;
 use line::DiskLine;
 pub(crate) use read_only::{is_refused, not_read_only};
 use std::collections::VecDeque;
-use transfer::{Feeds, Install};
+use transfer::{Feeds, Install, SLICES_PER_ROUND};
 pub(crate) use upgrade::{corrected, own_state};
 use wire::{Reader, TxnRecord, Zxid};
 use zab::{Event, Peer, RoleChange, Txn};
@@ -152,8 +152,8 @@ impl Member {
     }
 
     /// When the peer or the line want to go on.
-    pub(crate) fn wake_at_us(&self) -> Option<u64> {
-        self.wake_at_us
+    pub(crate) fn wake_at_us(&self, now_us: u64) -> Option<u64> {
+        if self.feeds.has_work() { Some(now_us) } else { self.wake_at_us }
     }
 
     /// Has the disk nothing more to do?
@@ -270,6 +270,7 @@ impl Node {
         if self.member.is_none() {
             return;
         }
+        let mut slices = SLICES_PER_ROUND;
         loop {
             self.propose_prepared();
             let wants = &mut self.member().wants;
@@ -282,7 +283,7 @@ impl Node {
             plans.into_iter().for_each(|plan| self.plan(plan));
             reads.into_iter().for_each(|read| self.read_for_learner(read, out));
             // Even if nothing is new: what was wanted earlier may have waited for something that has ended.
-            let goes_on = self.run_line(out) | self.feed_learners();
+            let goes_on = self.run_line(out) | self.feed_learners(&mut slices);
             if quiet && !goes_on {
                 break;
             }
@@ -379,9 +380,7 @@ impl Node {
     /// any more.
     pub(super) fn stop_serving(&mut self) {
         self.member().role = Role::Looking;
-        if std::mem::take(&mut self.member().feeds).is_reading() {
-            self.tree.abort_snapshot();
-        }
+        self.forget_learners();
         let slots: Vec<u32> = self.clients.iter().map(|conn| conn.id.slot()).collect();
         for slot in slots {
             if self.clients.at(slot).phase != Phase::Closed {

@@ -4,16 +4,24 @@ use crate::io::{HistoryQuery, Outputs};
 use crate::node::Node;
 use std::collections::VecDeque;
 use store::{HistorySlice, STREAM_END, SnapshotStream, stream_head};
+use tree::{SNAPSHOTS_MAX, SnapshotId};
 use wire::Zxid;
 use zab::{ConnId, DiskOutcome, LogSlice, Read, Txn};
 
 /// Bytes of a snapshot made in one step.
 const SLICE_BYTES: usize = 256 << 10;
+/// Slices made in one round, for all learners together: clients are not to wait for more.
+pub(super) const SLICES_PER_ROUND: usize = 4;
+/// Learners that are sent the tree at once: the server's own snapshots need a place too. The others wait.
+const FEEDS_MAX: usize = SNAPSHOTS_MAX - 1;
+/// What may be put aside for all of them, in bytes, or as much as the tree's data if that is more.
+const ASIDE_BYTES_MIN: u64 = 64 << 20;
 
-/// Snapshots for learners: one at a time, the others wait.
+/// Snapshots for learners, each at the pace of its learner.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    current: Option<Feed>,
+    /// In the order in which their turns come.
+    current: VecDeque<Feed>,
     /// Learners that want to begin.
     waiting: VecDeque<ConnId>,
 }
@@ -21,6 +29,7 @@ pub(crate) struct Feeds {
 #[derive(Debug)]
 struct Feed {
     learner: ConnId,
+    id: SnapshotId,
     zxid: Zxid,
     /// The learner has asked for more and not got it.
     asked: bool,
@@ -29,9 +38,10 @@ struct Feed {
 }
 
 impl Feeds {
-    /// Is the tree being read?
-    pub(super) fn is_reading(&self) -> bool {
-        self.current.is_some()
+    /// Does somebody wait whose turn it could be?
+    pub(super) fn has_work(&self) -> bool {
+        let may_begin = !self.waiting.is_empty() && self.current.len() < FEEDS_MAX;
+        may_begin || self.current.iter().any(|feed| feed.asked)
     }
 }
 
@@ -42,17 +52,21 @@ pub(crate) struct Install {
 }
 
 impl Node {
-    /// Is the tree being read for a learner?
-    pub(crate) fn feeds_learner(&self) -> bool {
-        self.member.as_ref().is_some_and(|member| member.feeds.current.is_some())
-    }
-
     /// The learner is gone, and needs no snapshot any more.
     pub(super) fn forget_learner(&mut self, learner: ConnId) {
         let feeds = &mut self.member().feeds;
         feeds.waiting.retain(|waiting| *waiting != learner);
-        if feeds.current.take_if(|feed| feed.learner == learner).is_some() {
-            self.tree.abort_snapshot();
+        if let Some(at) = feeds.current.iter().position(|feed| feed.learner == learner)
+            && let Some(feed) = feeds.current.remove(at)
+        {
+            self.tree.abort_snapshot(feed.id);
+        }
+    }
+
+    /// The role is over, and no learner is there any more.
+    pub(super) fn forget_learners(&mut self) {
+        for feed in std::mem::take(&mut self.member().feeds).current {
+            self.tree.abort_snapshot(feed.id);
         }
     }
 
@@ -71,9 +85,9 @@ impl Node {
             }
             Read::Snapshot { conn } => {
                 let feeds = &mut self.member().feeds;
-                match &mut feeds.current {
-                    Some(feed) if feed.learner == conn => feed.asked = true,
-                    _ => feeds.waiting.push_back(conn),
+                match feeds.current.iter_mut().find(|feed| feed.learner == conn) {
+                    Some(feed) => feed.asked = true,
+                    None => feeds.waiting.push_back(conn),
                 }
             }
         }
@@ -90,30 +104,60 @@ impl Node {
         self.step_peer(zab::Input::Log { conn: learner, slice });
     }
 
-    /// Makes the next slice for the learner whose turn it is; true if there was one. A snapshot of our own that is under way
-    /// comes first.
-    pub(super) fn feed_learners(&mut self) -> bool {
-        if self.member().feeds.current.is_none() {
-            if self.snapshots.is_reading() || self.member().feeds.waiting.is_empty() {
-                return false;
-            }
-            let head = self.tree.begin_snapshot();
-            let feeds = &mut self.member().feeds;
-            let learner = feeds.waiting.pop_front().expect("somebody waits");
-            let bytes = stream_head(&head);
-            feeds.current = Some(Feed { learner, zxid: head.zxid, asked: true, head: Some(bytes) });
+    /// Makes the next slices for learners, one for each in turn, and no more than are left; true if there was one.
+    pub(super) fn feed_learners(&mut self, left: &mut usize) -> bool {
+        self.begin_feeds();
+        let before = *left;
+        while *left > 0 && self.feed_next() {
+            *left -= 1;
         }
-        let Some(feed) = self.member().feeds.current.as_mut().filter(|feed| feed.asked) else { return false };
+        self.bound_feeds();
+        *left < before
+    }
+
+    fn begin_feeds(&mut self) {
+        while self.member().feeds.current.len() < FEEDS_MAX
+            && let Some(learner) = self.member().feeds.waiting.pop_front()
+        {
+            let (id, head) = self.tree.begin_snapshot();
+            let bytes = stream_head(&head);
+            let feed = Feed { learner, id, zxid: head.zxid, asked: true, head: Some(bytes) };
+            self.member().feeds.current.push_back(feed);
+        }
+    }
+
+    /// Makes a slice for the one whose turn it is, and puts it at the end of the line.
+    fn feed_next(&mut self) -> bool {
+        let feeds = &mut self.member().feeds.current;
+        let Some(at) = feeds.iter().position(|feed| feed.asked) else { return false };
+        let mut feed = feeds.remove(at).expect("it was found");
         feed.asked = false;
         let (conn, zxid) = (feed.learner, feed.zxid);
         let mut bytes = feed.head.take().unwrap_or_default();
-        let last = !self.tree.snapshot_chunk(&mut bytes, SLICE_BYTES);
+        let last = !self.tree.snapshot_chunk(feed.id, &mut bytes, SLICE_BYTES);
         if last {
             bytes.extend_from_slice(STREAM_END);
-            self.member().feeds.current = None;
+        } else {
+            self.member().feeds.current.push_back(feed);
         }
         self.step_peer(zab::Input::Snapshot { conn, zxid, bytes, last });
         true
+    }
+
+    /// While a slow learner takes its time, what changes is put aside for it. One alone never needs more than the tree as it
+    /// was; if several need too much, the one that needs most has to come again.
+    fn bound_feeds(&mut self) {
+        let max = self.tree.approximate_data_size().max(ASIDE_BYTES_MIN);
+        let feeds = &self.member.as_ref().expect("only a member gets here").feeds.current;
+        let aside = |feed: &Feed| self.tree.snapshot_bytes(feed.id) as u64;
+        if feeds.len() < 2 || feeds.iter().map(aside).sum::<u64>() <= max {
+            return;
+        }
+        if let Some(conn) = feeds.iter().max_by_key(|feed| aside(feed)).map(|feed| feed.learner) {
+            let why = "its snapshot needs too much memory while it is so slow".to_owned();
+            self.step_peer(zab::Input::Refuse { conn, why });
+            self.forget_learner(conn);
+        }
     }
 
     pub(super) fn begin_install(&mut self, zxid: Zxid, ticket: zab::Ticket) {

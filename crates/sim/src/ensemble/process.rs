@@ -78,14 +78,15 @@ impl World {
     }
 
     /// A process sees nothing and does nothing until it is resumed.
-    pub(super) fn pause(&mut self, server: usize) {
+    pub fn pause(&mut self, server: usize) {
         let place = &mut self.servers[server];
         if place.machine.is_running() && place.pause.is_none() {
             place.pause = Some(Vec::new());
         }
     }
 
-    pub(super) fn resume(&mut self, server: usize) {
+    /// It goes on, and sees all of it.
+    pub fn resume(&mut self, server: usize) {
         let Some(late) = self.servers[server].pause.take() else { return };
         for late in late {
             match late.into_input() {

@@ -3,7 +3,7 @@
 use crate::three;
 use sim::ensemble::{Setup, World, create};
 use store::Lane;
-use wire::CreateMode;
+use wire::{Acl, CreateMode, OpCode, Request};
 
 #[test]
 fn two_of_three_are_enough_and_the_third_catches_up() {
@@ -109,5 +109,54 @@ fn a_tree_from_before_the_own_history_replaces_it() {
     world.settle();
     assert_eq!(world.mode(1), "leader");
     world.start_all();
+    world.assert_alike();
+}
+
+/// One that needs a snapshot and does not read it kept the others that need one waiting, and the leader's own snapshots.
+#[test]
+fn a_learner_that_reads_slowly_keeps_nobody_waiting() {
+    let mut setup = Setup { force_snapshot: true, ..Setup::calm(1, 5, 0) };
+    setup.node.store.snap_count = 10;
+    let mut world = World::new(setup);
+    (0..3).for_each(|server| world.start(server));
+    world.settle();
+    let leader = world.leading();
+    let client = world.connect(leader);
+    let data = vec![7; 200 << 10];
+    for n in 0..20 {
+        let path = format!("/n{n}");
+        let request = Request::Create {
+            op: OpCode::Create,
+            path: Some(path.into()),
+            data: Some(data.as_slice().into()),
+            acl: Some(vec![Acl::open()]),
+            flags: CreateMode::Persistent.flags(),
+            ttl: -1,
+        };
+        assert_eq!(world.call(&client, &request).err, 0);
+    }
+    let told =
+        |world: &World, line: &str| world.notes(leader).iter().filter(|note| note.starts_with(line)).count();
+    let soon = |world: &World| world.now_us() + 1_000_000;
+    world.start(3);
+    let until_us = soon(&world);
+    let begun = world.run_until_so(until_us, |world| told(world, "Synchronizing with Learner sid: 4 ") > 0);
+    assert_eq!(begun, Ok(true));
+    world.pause(3);
+    // It has got the beginning. The next one gets all of it meanwhile.
+    world.start(4);
+    let until_us = soon(&world);
+    assert_eq!(world.run_until_so(until_us, |world| world.mode(4) == "follower"), Ok(true));
+    let snapshots = told(&world, "Snapshot taken");
+    for n in 0..20 {
+        assert_eq!(world.create(&client, &format!("/late{n}")).err, 0);
+    }
+    let until_us = soon(&world);
+    assert_eq!(world.run_until_so(until_us, |world| told(world, "Snapshot taken") > snapshots), Ok(true));
+    assert_eq!(world.member(leader).leading.expect("it leads").learners, 4, "the slow one is still there");
+    world.resume(3);
+    world.settle();
+    assert_eq!(told(&world, "Synchronizing with Learner sid: 4 "), 1);
+    assert!(world.all_have("/n19") && world.all_have("/late19"));
     world.assert_alike();
 }

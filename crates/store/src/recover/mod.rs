@@ -294,12 +294,12 @@ fn check_nothing_is_lost(
 /// A new database begins with `snapshot.0`, before anything is acknowledged: logs without any snapshot would be
 /// refused at the next start.
 fn write_snapshot(disk: &mut dyn Disk, config: &StoreConfig, tree: &mut Tree) -> Result<(), DiskError> {
-    let head = tree.begin_snapshot();
+    let (id, head) = tree.begin_snapshot();
     let acls = head.acls.iter().map(|(id, acl)| (*id, acl.as_slice()));
     let (plan, mut ops) = SnapshotPlan::begin(config, head.zxid, head.sessions.iter().copied(), acls);
     loop {
         let mut bytes = Vec::new();
-        let more = tree.snapshot_chunk(&mut bytes, 1 << 20);
+        let more = tree.snapshot_chunk(id, &mut bytes, 1 << 20);
         ops.push(plan.data(bytes));
         if !more {
             break;

@@ -151,9 +151,9 @@ mod tests {
 
     fn stream() -> (Tree, Vec<u8>) {
         let mut tree = Tree::new(TreeConfig::default());
-        let head = tree.begin_snapshot();
+        let (id, head) = tree.begin_snapshot();
         let mut bytes = stream_head(&head);
-        while tree.snapshot_chunk(&mut bytes, 10) {}
+        while tree.snapshot_chunk(id, &mut bytes, 10) {}
         bytes.extend_from_slice(STREAM_END);
         (tree, bytes)
     }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_no_length_can_be_is_refused_at_once() {
         let (mut tree, mut bytes) = stream();
-        let root = stream_head(&tree.begin_snapshot()).len();
+        let root = stream_head(&tree.begin_snapshot().1).len();
         bytes[root..root + 4].copy_from_slice(&(-7_i32).to_be_bytes());
         let error = load(&bytes, 16).map(|_| ()).unwrap_err();
         assert_eq!(error.offset, root as u64);
