@@ -11,6 +11,7 @@
 mod acl;
 pub mod digest;
 mod path;
+mod quota;
 mod read;
 mod tree;
 mod watch;

@@ -159,6 +159,7 @@ impl Model {
         let parent_stat = &mut self.nodes.get_mut(&above).expect("it was there").stat;
         parent_stat.cversion += 1;
         parent_stat.pzxid = context.zxid;
+        self.count_in(&path);
         changes.push(Change { kind: ChangeKind::Created, path: path.clone(), acl, parent_acl });
         let stat = self.stat(&path).expect("just created");
         Ok((path, stat))
@@ -189,7 +190,9 @@ impl Model {
     }
 
     fn remove(&mut self, zxid: i64, path: &str, changes: &mut Vec<Change>) {
+        let bytes = self.length(path);
         let node = self.nodes.remove(path).expect("it is there");
+        self.count_out(path, bytes);
         let above = self.nodes.get_mut(parent(path).expect("below the root")).expect("parents stay");
         above.stat.pzxid = zxid;
         let (acl, parent_acl) = (node.acl, above.acl.clone());
@@ -209,11 +212,13 @@ impl Model {
         let node = self.nodes.get_mut(path).ok_or(ErrorCode::NoNode)?;
         need(node, perms::WRITE, context)?;
         need_version(version, node.stat.version)?;
+        let before = node.data.as_ref().map_or(0, Vec::len) as i64;
         node.data = data.as_deref().map(<[u8]>::to_vec);
         node.stat.version += 1;
         node.stat.mzxid = context.zxid;
         node.stat.mtime = context.time_ms;
         let acl = node.acl.clone();
+        self.count_changed(path, before);
         let parent_acl =
             parent(path).and_then(|above| self.nodes.get(above)).map_or(Vec::new(), |n| n.acl.clone());
         changes.push(Change { kind: ChangeKind::DataChanged, path: path.to_owned(), acl, parent_acl });

@@ -107,6 +107,30 @@ fn part_of_read() -> impl Strategy<Value = MultiOp<'static>> {
     ]
 }
 
+const QUOTA_TEXTS: [&str; 5] =
+    ["count=5,bytes=-1", "count=0,bytes=0", "bytes=7,count=,else=1", "count=x,bytes=1", "nothing"];
+
+/// A quota's nodes, in any order, with good texts and bad ones; one quota may be below another.
+fn quota() -> impl Strategy<Value = Request<'static>> {
+    let node = select(&["", "/zookeeper_limits", "/zookeeper_stats"][..]);
+    let path = (select(&["/a", "/a/x", "/b", "/zookeeper", ""][..]), node)
+        .prop_map(|(subject, node)| Some(format!("/zookeeper/quota{subject}{node}").into()));
+    let create = |path, data| Request::Create {
+        op: OpCode::Create,
+        path,
+        data,
+        acl: Some(vec![Acl::open()]),
+        flags: 0,
+        ttl: -1,
+    };
+    (path, select(&QUOTA_TEXTS[..]), 0..8).prop_map(move |(path, text, kind)| match kind {
+        0..4 => create(path, Some(text.as_bytes().into())),
+        4 => Request::SetData { path, data: Some(text.as_bytes().into()), version: -1 },
+        5 => Request::Delete { path, version: -1 },
+        _ => Request::GetData { path, watch: true },
+    })
+}
+
 fn request() -> impl Strategy<Value = Request<'static>> {
     let watch = any::<bool>;
     let parts = || prop::collection::vec(part(), 0..4);
@@ -130,6 +154,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
         1 => (path(), 1..6).prop_map(|(path, watch_type)| Request::RemoveWatches { path, watch_type }),
         1 => (path(), 1..6).prop_map(|(path, watch_type)| Request::CheckWatches { path, watch_type }),
         1 => Just(Request::Ping),
+        10 => quota(),
     ]
 }
 
@@ -405,7 +430,13 @@ impl Both {
             assert_eq!(arrived, expected, "client {who}");
         }
         if self.outstanding.is_empty() {
-            assert_eq!(self.world.node().tree().digest(), self.model.digest());
+            let tree = self.world.node().tree();
+            assert_eq!(tree.digest(), self.model.digest());
+            for path in self.model.usage_nodes() {
+                let text = |data: Option<&[u8]>| data.map(String::from_utf8_lossy).map(String::from);
+                let counted = tree.node(&path).map(|node| text(node.data()));
+                assert_eq!(counted, self.model.node(&path).map(|node| text(node.data.as_deref())), "{path}");
+            }
         }
     }
 }
