@@ -9,9 +9,9 @@ use tree::TreeConfig;
 fn sweep(seed: u64) -> NodeSweep {
     let store = StoreConfig { prealloc_bytes: 0, snap_count: 10, ..StoreConfig::default() };
     let mut node = NodeConfig { store, ..NodeConfig::default() };
-    node.purge = Some(PurgeConfig { retain_count: 3, interval_ms: 5 });
+    node.purge = Some(PurgeConfig { retain_count: 3, interval_ms: 100 });
     let setup = MachineSetup { node, tree: TreeConfig::default() };
-    NodeSweep { seed, setup, separate: false, clients: 3, requests: 30, life_percent: 2, lie: None }
+    NodeSweep { seed, setup, separate: false, clients: 3, requests: 60, life_percent: 2, lie: None }
 }
 
 fn done(sweep: &NodeSweep) {

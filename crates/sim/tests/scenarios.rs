@@ -141,7 +141,7 @@ fn directory_sync_fails_for_a_snapshot() {
     node.store.snap_count = 8;
     node.store.txn_log_size_limit_bytes = 1024;
     let machine = sim::MachineSetup { node, tree: TreeConfig::default() };
-    let (clients, requests) = (2, 12);
+    let (clients, requests) = (2, 24);
     let sweep = NodeSweep {
         seed: 1000,
         setup: machine,

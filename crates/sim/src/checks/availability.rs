@@ -11,7 +11,7 @@ const SOURCE: &str =
 const WRITES_MIN: usize = 200;
 
 /// C14.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Availability {
     took_us: Vec<u64>,
 }

@@ -13,7 +13,7 @@ const SOURCE: &str = "simulation §2.8 C12: every acknowledged write is visible 
 const CONFIG: &str = "/zookeeper/config";
 
 /// C12.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Durability {
     told: Zxid,
 }

@@ -13,7 +13,7 @@ const SOURCE: &str = "client protocol §8.2: a session's end deletes its ephemer
 const LIST_BYTES_MAX: usize = 512 << 10;
 
 /// C8.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct EphemeralLifetimes {
     alive: BTreeSet<SessionId>,
     over: BTreeSet<SessionId>,

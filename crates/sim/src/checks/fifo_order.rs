@@ -11,13 +11,13 @@ const CHECK: &str = "C2 FIFO client order";
 const SOURCE: &str = "client protocol §10.1: a session's requests are processed in the order of arrival";
 
 /// C2.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FifoOrder {
     sessions: BTreeMap<SessionId, Line>,
 }
 
 /// A session's writes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Line {
     /// By xid, which rises: the connection's serial number, and what has become of it.
     writes: BTreeMap<i32, (u64, Fate)>,

@@ -13,7 +13,7 @@ const CHECK: &str = "C1 linearizable writes";
 const SOURCE: &str = "client protocol §10.3: writes are totally ordered, linearizable";
 
 /// C1.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LinearizableWrites {
     /// The newest write that somebody was told of.
     told: Zxid,

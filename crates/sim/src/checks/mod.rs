@@ -70,7 +70,7 @@ use watches::{Due, Watched};
 use wire::{AUTH_XID, OpCode, Reader, Request, SessionId, Txn, TxnRecord, Zxid};
 
 /// All checks of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checks {
     requests: Requests,
     timeline: Timeline,

@@ -9,7 +9,7 @@ const CHECK: &str = "C3 monotonic sessions";
 const SOURCE: &str = "client protocol §10.4: a session never goes back in time";
 
 /// C3.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MonotonicSessions {
     /// By answers, which clients remember from server to server.
     answered: BTreeMap<SessionId, (Zxid, usize)>,

@@ -43,7 +43,7 @@ pub(crate) struct Write {
 }
 
 /// All connections, and all writes that may still become transactions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
     conns: BTreeMap<usize, Conn>,
     connected: u64,

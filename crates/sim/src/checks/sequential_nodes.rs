@@ -11,7 +11,7 @@ const CHECK: &str = "C10 sequential nodes";
 const SOURCE: &str = "client protocol §6.2: the suffix is the parent's count of children ever created";
 
 /// C10.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SequentialNodes {
     /// Children ever made, by parent. A parent that is made again begins anew.
     made: BTreeMap<String, u64>,

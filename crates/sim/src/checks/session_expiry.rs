@@ -10,7 +10,7 @@ const SOURCE: &str =
     "client protocol §8.1: expiry is detected between timeout and timeout + tick after the last touch";
 
 /// C9.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SessionExpiry {
     sessions: BTreeMap<SessionId, Life>,
     /// Ended by the server, to be judged when it is known what time it was at most.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::{ErrorCode, Request, Response, SessionId, Txn, TxnRecord, Zxid};
 
 /// What the model says of one transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) zxid: Zxid,
     /// What watches are told, in this order.
@@ -16,7 +16,7 @@ pub(crate) struct Step {
     edits: Vec<Edit>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Edit {
     path: String,
     before: Option<Znode>,
@@ -24,7 +24,7 @@ struct Edit {
 }
 
 /// All steps so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Timeline {
     /// Behind the last step.
     now: Model,

@@ -8,7 +8,7 @@ const CHECK: &str = "C7 watch resume";
 const SOURCE: &str = "client protocol §7.6: every missed change, by its type's rule, and before the reply";
 
 /// What has come of the events that belong to the next answer to a setWatches.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct WatchResume {
     told: Vec<Due>,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Due {
 }
 
 /// The watches of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Watched {
     watches: Watches<()>,
     is_empty: bool,

@@ -121,7 +121,12 @@ impl Client {
 
     /// The application asks for nothing more; the session stays.
     pub fn stop(&mut self) {
-        self.requests_left = 0;
+        self.ask_at_most(0);
+    }
+
+    /// The application asks for so much more, if it wanted to ask for as much.
+    pub fn ask_at_most(&mut self, requests: u32) {
+        self.requests_left = self.requests_left.min(requests);
     }
 
     /// The server that it has a session with at the moment.

@@ -1,14 +1,12 @@
 //! The sweep over a whole server: clients' bytes in, answers out, and no answer may be taken back.
 
 use super::Report;
-use crate::judge::Judge;
-use crate::{Client, Fault, History, Lie, Machine, MachineSetup, Next, Rng, Seen, SimDisk, Survival, World};
+use crate::one_server::{Setup, StartError, World};
+use crate::{Fault, History, Lie, MachineSetup, Rng, Seen, SimDisk, Survival};
 use node::{NodeConfig, PurgeConfig};
 use store::{Compression, DiskOp, StoreConfig, recover};
 use tree::TreeConfig;
 
-/// The only machine.
-const SERVER: usize = 0;
 /// A run that goes on for longer than that has lost its way.
 const EVENTS_MAX: u64 = 200_000;
 /// What the server does by itself when nobody asks for anything, in µs.
@@ -24,7 +22,7 @@ pub struct NodeSweep {
     /// Logs and snapshots in directories of their own.
     pub separate: bool,
     /// How many clients there are.
-    pub clients: u64,
+    pub clients: usize,
     /// How many requests each of them makes.
     pub requests: u32,
     /// Of a hundred crashes, behind how many the server is started and goes on to work.
@@ -47,14 +45,14 @@ impl NodeSweep {
             ..StoreConfig::default()
         };
         let mut node = NodeConfig { store, ..NodeConfig::default() };
-        node.purge = Some(PurgeConfig { retain_count: 3, interval_ms: draw(&[5, 20, 1000]) });
+        node.purge = Some(PurgeConfig { retain_count: 3, interval_ms: draw(&[100, 500, 5000]) });
         node.batch.flush_delay_ms = draw(&[0, 0, 2]);
         NodeSweep {
             seed,
             setup: MachineSetup { node, tree: TreeConfig::default() },
             separate: draw(&[0, 1]) == 1,
-            clients: draw(&[1, 2, 4]),
-            requests: draw(&[15, 30, 60]) as u32,
+            clients: draw(&[1, 2, 4]) as usize,
+            requests: draw(&[20, 40, 80]) as u32,
             life_percent: 3,
             lie: None,
         }
@@ -99,78 +97,80 @@ struct Run<'s> {
 
 impl Run<'_> {
     fn first_life(&mut self) -> Result<(), String> {
-        let (mut world, mut judge) = self.beginning();
-        world.start(SERVER, &mut judge).map_err(|error| error.to_string())?;
+        let mut world = self.beginning();
+        world.start().map_err(|error| error.to_string())?;
         let mut seen = Seen::default();
-        self.live(&mut world, &mut judge, |run, world, judge, op| {
+        self.live(&mut world, |run, world, op| {
             seen.note(op);
             run.report.stops += 1;
-            Survival::ALL.into_iter().try_for_each(|survival| run.crash(world, judge, op, survival))
+            Survival::ALL.into_iter().try_for_each(|survival| run.crash(world, op, survival))
         })?;
-        seen.txns = judge.history.issued().0 as u64;
+        seen.txns = world.history().issued().0 as u64;
         self.report.seen = seen;
-        self.report.acknowledged += judge.acknowledged;
+        self.report.acknowledged += world.counts().writes;
         Ok(())
     }
 
     /// An empty disk and clients that have not connected yet.
-    fn beginning(&self) -> (World, Judge) {
-        let sweep = self.sweep;
-        let rng = Rng::new(sweep.seed, "world");
-        let mut disk = SimDisk::new(Rng::new(sweep.seed, "disk"), sweep.separate);
-        if let Some(lie) = sweep.lie {
-            disk.lie_about(lie);
-        }
-        let clients = (0..sweep.clients)
-            .map(|n| (SERVER, Client::new(&rng, n, sweep.requests, 1 + (n as usize * 3) % 8)))
-            .collect();
-        let world = World::new(rng, vec![Machine::new(disk, sweep.setup.clone())], clients);
-        (world, Judge::new(History::new(sweep.setup.tree.clone())))
+    fn beginning(&self) -> World {
+        let NodeSweep { seed, separate, clients, requests, lie, .. } = *self.sweep;
+        let mut world = World::new(Setup {
+            seed,
+            machine: self.sweep.setup.clone(),
+            separate_logs: separate,
+            lie,
+            // Syncs take longer than anything else; here everything may.
+            disk_slowness_us: 150,
+            clients,
+            requests,
+        });
+        world.keep_history();
+        world
     }
 
     /// Runs until the clients are done and the server rests, or has ended. `before` is called before each disk operation.
     fn live(
         &mut self,
         world: &mut World,
-        judge: &mut Judge,
-        mut before: impl FnMut(&mut Self, &World, &Judge, &DiskOp) -> Result<(), String>,
+        mut before: impl FnMut(&mut Self, &World, &DiskOp) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut rests_until = None;
         for _ in 0..EVENTS_MAX {
-            if let Some(Next::Disk { op, .. }) = world.upcoming() {
-                before(self, world, judge, &op)?;
+            if let Some(op) = world.upcoming() {
+                before(self, world, &op)?;
             }
-            world.happen(judge)?;
-            if !world.machines[SERVER].is_running() {
+            world.happen().map_err(|violation| violation.to_string())?;
+            if !world.machine.is_running() {
                 return Ok(());
             }
-            if world.clients.iter().all(|(_, client)| client.is_done()) {
+            if world.is_at_rest() {
                 let until = *rests_until.get_or_insert(world.now_us() + REST_US);
                 if world.now_us() >= until {
-                    return self.check_memory(world, judge);
+                    return Self::check_memory(world);
                 }
             }
         }
         Err("the clients are never done".to_owned())
     }
 
-    /// What the running node shows is history as well.
-    fn check_memory(&mut self, world: &World, judge: &Judge) -> Result<(), String> {
-        let node = world.machines[SERVER].node().expect("it runs");
-        judge.history.check(node.tree()).map_err(|error| format!("in memory: {error}"))
+    /// What the running node shows is history as well, and what clients were told.
+    fn check_memory(world: &mut World) -> Result<(), String> {
+        let node = world.machine.node().expect("it runs");
+        world.history().check(node.tree()).map_err(|error| format!("in memory: {error}"))?;
+        world.finish().map_err(|violation| violation.to_string()).map(|_| ())
     }
 
     /// The machine stops before `op`.
-    fn crash(&mut self, world: &World, judge: &Judge, op: &DiskOp, survival: Survival) -> Result<(), String> {
-        let disk = &world.machines[SERVER].disk;
+    fn crash(&mut self, world: &World, op: &DiskOp, survival: Survival) -> Result<(), String> {
+        let disk = &world.machine.disk;
         let what = format!("stopped at operation {} ({op:.100?}), survival {survival:?}", disk.ops_done());
         let mut rng = self.fresh_rng();
         let disk = disk.crashed(Some(op), survival, rng.clone());
-        if rng.chance(self.sweep.life_percent) {
-            let clients = world.clients.clone();
-            return self.next_life(disk, clients, judge.history.fork()).map_err(|e| format!("{what}: {e}"));
-        }
-        self.start(disk, &judge.history).map_err(|error| format!("{what}: {error}"))
+        let result = match rng.chance(self.sweep.life_percent) {
+            true => self.next_life(world.crashed(disk, rng)),
+            false => self.start(disk, world.history()),
+        };
+        result.map_err(|error| format!("{what}: {error}"))
     }
 
     fn start(&mut self, mut disk: SimDisk, history: &History) -> Result<(), String> {
@@ -180,34 +180,15 @@ impl Run<'_> {
     }
 
     /// The server starts again, its clients come back with their sessions, and it is stopped once more.
-    fn next_life(
-        &mut self,
-        disk: SimDisk,
-        mut clients: Vec<(usize, Client)>,
-        history: History,
-    ) -> Result<(), String> {
+    fn next_life(&mut self, mut world: World) -> Result<(), String> {
         self.report.lives += 1;
-        for (_, client) in &mut clients {
-            client.lost_connection();
-            client.requests_left = client.requests_left.min(4);
-        }
-        let rng = self.fresh_rng();
-        let machine =
-            Machine::new(disk.crashed(None, Survival::Everything, rng.clone()), self.sweep.setup.clone());
-        let mut world = World::new(rng, vec![machine], clients);
-        let mut judge = Judge::new(history);
-        {
-            // What the disk has now is what there is from now on.
-            let mut copy = disk;
-            let recovered = recover(&mut copy, &self.sweep.setup.node.store, self.sweep.setup.tree.clone());
-            judge.history.survived(&recovered.map_err(|error| format!("refused: {error}"))?.tree)?;
-        }
-        world.start(SERVER, &mut judge).map_err(|error| format!("the second start: {error}"))?;
-        self.live(&mut world, &mut judge, |run, world, judge, op| {
+        world.ask_at_most(4);
+        world.start().map_err(|error| error.to_string())?;
+        self.live(&mut world, |run, world, op| {
             let mut rng = run.fresh_rng();
             let survival = Survival::ALL[rng.below(7) as usize];
-            let disk = world.machines[SERVER].disk.crashed(Some(op), survival, rng);
-            run.start(disk, &judge.history).map_err(|error| {
+            let disk = world.machine.disk.crashed(Some(op), survival, rng);
+            run.start(disk, world.history()).map_err(|error| {
                 format!("started, and stopped at its operation ({op:.100?}), survival {survival:?}: {error}")
             })
         })
@@ -215,18 +196,18 @@ impl Run<'_> {
 
     /// False when the fault never happened: the run is shorter.
     fn life_with_fault(&mut self, at: u64, fault: Fault) -> Result<bool, String> {
-        let (mut world, mut judge) = self.beginning();
-        world.machines[SERVER].disk.plan_fault(at, fault);
-        match world.start(SERVER, &mut judge) {
-            Err(crate::StartError::Refused(error)) => check_line(&error.to_string())?,
+        let mut world = self.beginning();
+        world.machine.disk.plan_fault(at, fault);
+        match world.start() {
+            Err(StartError::Refused(error)) => check_line(&error.to_string())?,
             Err(error) => return Err(error.to_string()),
-            Ok(()) => self.live(&mut world, &mut judge, |_, _, _, _| Ok(()))?,
+            Ok(()) => self.live(&mut world, |_, _, _| Ok(()))?,
         }
-        let machine = &world.machines[SERVER];
+        let machine = &world.machine;
         if !machine.disk.fault_happened() {
             return Ok(false);
         }
-        match (machine.failed_lane, world.disk_failure(SERVER)) {
+        match (machine.failed_lane, world.disk_failure()) {
             (Some(store::Lane::Log), None) => return Err("the log failed, and the server goes on".to_owned()),
             (_, Some(error)) => check_line(&error.to_string())?,
             (Some(store::Lane::Snapshot), None) => {
@@ -237,7 +218,7 @@ impl Run<'_> {
         }
         for survival in Survival::ALL {
             let disk = machine.disk.crashed(None, survival, self.fresh_rng());
-            self.start(disk, &judge.history).map_err(|error| format!("survival {survival:?}: {error}"))?;
+            self.start(disk, world.history()).map_err(|error| format!("survival {survival:?}: {error}"))?;
         }
         Ok(true)
     }
