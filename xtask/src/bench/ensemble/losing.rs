@@ -1,6 +1,6 @@
 //! What it costs when a server goes.
 
-use super::pulse::{DEPTH, Pulse};
+use super::pulse::{DEPTH, Pulse, SLICE};
 use super::{Scene, TICK, Value};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -53,19 +53,36 @@ pub(super) fn leader_frozen(scene: &mut Scene) -> Result<Vec<Value>, String> {
     Ok(vec![("no write", gap)])
 }
 
-/// A follower is killed while clients of the leader keep it busy.
+/// A follower is killed while clients of the leader keep it busy: the longest time without a write, and the longest time in which
+/// there were much fewer of them than usual.
 pub(super) fn follower_killed(scene: &mut Scene) -> Result<Vec<Value>, String> {
     let leader = [scene.ensemble.address(scene.leader)];
     let pulse = Pulse::start(&leader, DEPTH)?;
-    sleep(2 * BEFORE);
-    let before = pulse.longest_gap(Instant::now() - BEFORE);
+    sleep(BEFORE + TICK);
     let (lost, since) = (scene.followers()[0], Instant::now());
     scene.ensemble.kill(lost)?;
     sleep(2 * TICK);
-    let after = pulse.longest_gap(since);
+    let usual = pulse.slices(since - TICK, since);
+    let later = pulse.slices(since, since + 2 * TICK);
+    let gap_before = pulse.longest_gap_between(since - BEFORE, since);
+    let gap_after = pulse.longest_gap(since);
     pulse.end()?;
     scene.bring_back(lost)?;
-    Ok(vec![("no write, second before", before), ("no write, two ticks after", after)])
+    Ok(vec![
+        ("no write, second before", gap_before),
+        ("no write, two ticks after", gap_after),
+        ("rate below 80 %, tick before", longest_slump(&usual, &usual)),
+        ("rate below 80 %, two ticks after", longest_slump(&later, &usual)),
+    ])
+}
+
+/// How long the rate stayed below four fifths of the median of the usual one.
+fn longest_slump(slices: &[usize], usual: &[usize]) -> Duration {
+    let mut usual = usual.to_vec();
+    usual.sort_unstable();
+    let median = usual[usual.len() / 2];
+    let slumps = slices.split(|count| count * 5 >= median * 4);
+    SLICE * slumps.map(<[usize]>::len).max().unwrap_or(0) as u32
 }
 
 /// Every server is stopped and started, the leader last, while a client writes that knows all of them.
@@ -83,4 +100,17 @@ pub(super) fn rolling_restart(scene: &mut Scene) -> Result<Vec<Value>, String> {
     let gap = pulse.longest_gap(since);
     pulse.end()?;
     Ok(vec![("no write", gap)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slump_is_the_longest_run_of_slices_below_four_fifths() {
+        let usual = [100, 90, 110, 100, 20];
+        assert_eq!(longest_slump(&usual, &usual), SLICE);
+        assert_eq!(longest_slump(&[80, 100, 120], &usual), Duration::ZERO);
+        assert_eq!(longest_slump(&[79, 100, 0, 79, 20, 100, 50], &usual), 3 * SLICE);
+    }
 }

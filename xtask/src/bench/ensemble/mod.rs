@@ -1,7 +1,7 @@
 //! `cargo xtask bench ensemble`: what the loss of a server costs the clients of the others, and how fast one catches up.
 //!
 //! Three servers of one kind at a time with default settings, Apache's and ours in turns, each figure several times. What
-//! counts is what a client sees: the time without an acknowledged write.
+//! counts is what a client sees: the time without an acknowledged write, or with much fewer of them than before.
 
 mod catching_up;
 mod losing;
@@ -27,6 +27,9 @@ pub(crate) struct Figures {
     /// How often each, but for those that take long.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Every value besides, in order of size.
+    #[arg(long)]
+    each: bool,
     /// Only our servers, for a quick look.
     #[arg(long)]
     alone: bool,
@@ -52,8 +55,8 @@ struct Figure {
 type Value = (&'static str, Duration);
 
 const FIGURES: &[Figure] = &[
-    Figure { name: "leader-killed", rounds_max: 20, measure: losing::leader_killed },
-    Figure { name: "leader-stopped", rounds_max: 20, measure: losing::leader_stopped },
+    Figure { name: "leader-killed", rounds_max: 100, measure: losing::leader_killed },
+    Figure { name: "leader-stopped", rounds_max: 100, measure: losing::leader_stopped },
     Figure { name: "follower-killed", rounds_max: 20, measure: losing::follower_killed },
     Figure { name: "rolling-restart", rounds_max: 5, measure: losing::rolling_restart },
     Figure { name: "leader-frozen", rounds_max: 2, measure: losing::leader_frozen },
@@ -107,7 +110,7 @@ pub(crate) fn run(arguments: &Figures) -> Result<()> {
     }
     print!("{}", Machine::look(&target().join("bench"))?);
     println!(
-        "{:34} {:14} {:>4} {:>10} {:>10} {:>10}",
+        "{:48} {:14} {:>4} {:>10} {:>10} {:>10}",
         "figure", "servers", "runs", "median ms", "worst ms", "load"
     );
     let named = |figure: &&Figure| {
@@ -136,7 +139,7 @@ fn measure(figure: &Figure, program: &Program, arguments: &Figures) -> Result<()
         list.sort();
         let ms = |value: Duration| value.as_secs_f64() * 1000.0;
         println!(
-            "{:34} {:14} {:>4} {:>10.1} {:>10.1} {:>10}",
+            "{:48} {:14} {:>4} {:>10.1} {:>10.1} {:>10}",
             format!("{}: {what}", figure.name),
             program.name(),
             list.len(),
@@ -144,6 +147,10 @@ fn measure(figure: &Figure, program: &Program, arguments: &Figures) -> Result<()
             ms(list[list.len() - 1]),
             machine::load_average()
         );
+        if arguments.each {
+            let each: Vec<String> = list.iter().map(|value| format!("{:.1}", ms(*value))).collect();
+            println!("  {}", each.join(" "));
+        }
     }
     Ok(())
 }

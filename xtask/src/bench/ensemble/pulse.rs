@@ -10,6 +10,8 @@ use wire::{Acl, CreateMode, OpCode, Request};
 
 /// Between two attempts to find a server: short beside what is measured.
 const RETRY: Duration = Duration::from_millis(1);
+/// Rates are taken over so much time.
+pub(super) const SLICE: Duration = Duration::from_millis(100);
 /// Requests under way of a client that fills the servers.
 pub(super) const DEPTH: usize = 16;
 /// Znodes made in one transaction.
@@ -34,10 +36,9 @@ impl Pulse {
         let (stopped, answers) = (Arc::clone(&stop), Arc::clone(&answered));
         let work = move || {
             while !stopped.load(Ordering::Relaxed) {
-                match beat(&mut connection, depth) {
-                    Ok(()) => {
-                        answers.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-                    }
+                let answered = || answers.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+                match beat(&mut connection, depth, answered) {
+                    Ok(()) => {}
                     Err(Error::Server(code)) => return Err(format!("a write was refused: {code:?}")),
                     Err(_) => connection = again(&servers, &connection, &stopped)?,
                 }
@@ -69,9 +70,29 @@ impl Pulse {
 
     /// The longest time without an answer from `since` on.
     pub(super) fn longest_gap(&self, since: Instant) -> Duration {
+        self.longest_gap_between(since, Instant::now())
+    }
+
+    /// The longest time without an answer between these moments.
+    pub(super) fn longest_gap_between(&self, since: Instant, until: Instant) -> Duration {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let later: Vec<Instant> = answered.iter().copied().filter(|at| *at >= since).collect();
-        later.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(since.elapsed())
+        let between: Vec<Instant> =
+            answered.iter().copied().filter(|at| (since..=until).contains(at)).collect();
+        between.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(until - since)
+    }
+
+    /// How many writes were answered in each whole slice of time between these moments.
+    pub(super) fn slices(&self, since: Instant, until: Instant) -> Vec<usize> {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let slices = (until - since).as_millis() / SLICE.as_millis();
+        let mut counts = vec![0; slices as usize];
+        for at in answered.iter().filter(|at| **at >= since) {
+            let slice = (*at - since).as_millis() / SLICE.as_millis();
+            if let Some(count) = counts.get_mut(slice as usize) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// Ends it; the session was kept all the time.
@@ -81,13 +102,17 @@ impl Pulse {
     }
 }
 
-fn beat(connection: &mut Connection, depth: usize) -> Result<(), Error> {
+fn beat(connection: &mut Connection, depth: usize, mut answered: impl FnMut()) -> Result<(), Error> {
     for _ in 0..depth {
         let data = Some(b"beat".as_slice().into());
         connection.send(&Request::SetData { path: Some("/pulse".into()), data, version: -1 })?;
     }
     connection.flush()?;
-    (0..depth).try_for_each(|_| connection.recv()?.check())
+    for _ in 0..depth {
+        connection.recv()?.check()?;
+        answered();
+    }
+    Ok(())
 }
 
 /// The same session at another server.
@@ -127,7 +152,7 @@ fn make(connection: &mut Connection, path: &str) -> Result<(), String> {
 pub(super) fn change(connection: &mut Connection, count: usize) -> Result<(), String> {
     make(connection, "/pulse")?;
     for _ in 0..count.div_ceil(BATCH) {
-        beat(connection, BATCH).map_err(|error| error.to_string())?;
+        beat(connection, BATCH, || {}).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
