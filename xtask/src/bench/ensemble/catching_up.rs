@@ -1,7 +1,7 @@
 //! How fast a server that was away is back.
 
 use super::pulse::{Pulse, change, connect, fill};
-use super::{Scene, Value};
+use super::{Amount, Scene, Value};
 use client::Options;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(super) fn behind(scene: &mut Scene) -> Result<Vec<Value>, String> {
     connection.close().map_err(|error| error.to_string())?;
     let took = come_back(scene, follower)?;
     scene.leader = scene.ensemble.wait_settled()?;
-    Ok(vec![("start, nothing missed", alone), ("start, 100,000 missed", took)])
+    Ok(vec![("start, nothing missed", Amount::Time(alone)), ("start, 100,000 missed", Amount::Time(took))])
 }
 
 /// A server without data, while somebody writes.
@@ -43,9 +43,9 @@ pub(super) fn empty(scene: &mut Scene) -> Result<Vec<Value>, String> {
     pulse.end()?;
     scene.leader = scene.ensemble.wait_settled()?;
     Ok(vec![
-        ("start, all znodes missing", took),
-        ("no write, second before", before),
-        ("no write meanwhile", during),
+        ("start, all znodes missing", Amount::Time(took)),
+        ("no write, second before", Amount::Time(before)),
+        ("no write meanwhile", Amount::Time(during)),
     ])
 }
 

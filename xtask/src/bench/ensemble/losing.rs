@@ -1,7 +1,7 @@
 //! What it costs when a server goes.
 
 use super::pulse::{DEPTH, Pulse, SLICE};
-use super::{Scene, TICK, Value};
+use super::{Amount, Scene, TICK, Value};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ fn lose(scene: &mut Scene, end: impl FnOnce(&mut Scene) -> Result<(), String>) -
     let gap = pulse.longest_gap(since - Duration::from_millis(50));
     pulse.end()?;
     scene.bring_back(lost)?;
-    Ok(vec![("no write", gap)])
+    Ok(vec![("no write", Amount::Time(gap))])
 }
 
 /// The leader stands still with all its connections open.
@@ -50,11 +50,11 @@ pub(super) fn leader_frozen(scene: &mut Scene) -> Result<Vec<Value>, String> {
     answer?;
     pulse.end()?;
     scene.leader = scene.ensemble.wait_settled()?;
-    Ok(vec![("no write", gap)])
+    Ok(vec![("no write", Amount::Time(gap))])
 }
 
-/// A follower is killed while clients of the leader keep it busy: the longest time without a write, and the longest time in which
-/// there were much fewer of them than usual.
+/// A follower is killed while clients of the leader keep it busy: the longest time without a write, the longest time in which
+/// there were much fewer of them than before, and how many there were.
 pub(super) fn follower_killed(scene: &mut Scene) -> Result<Vec<Value>, String> {
     let leader = [scene.ensemble.address(scene.leader)];
     let pulse = Pulse::start(&leader, DEPTH)?;
@@ -62,18 +62,27 @@ pub(super) fn follower_killed(scene: &mut Scene) -> Result<Vec<Value>, String> {
     let (lost, since) = (scene.followers()[0], Instant::now());
     scene.ensemble.kill(lost)?;
     sleep(2 * TICK);
-    let usual = pulse.slices(since - TICK, since);
-    let later = pulse.slices(since, since + 2 * TICK);
+    let before = pulse.slices(since - TICK, since);
+    let after = pulse.slices(since, since + 2 * TICK);
+    let (first, second) = after.split_at(after.len() / 2);
     let gap_before = pulse.longest_gap_between(since - BEFORE, since);
     let gap_after = pulse.longest_gap(since);
     pulse.end()?;
     scene.bring_back(lost)?;
     Ok(vec![
-        ("no write, second before", gap_before),
-        ("no write, two ticks after", gap_after),
-        ("rate below 80 %, tick before", longest_slump(&usual, &usual)),
-        ("rate below 80 %, two ticks after", longest_slump(&later, &usual)),
+        ("no write, second before", Amount::Time(gap_before)),
+        ("no write, two ticks after", Amount::Time(gap_after)),
+        ("rate below 80 %, tick before", Amount::Time(longest_slump(&before, &before))),
+        ("rate below 80 %, two ticks after", Amount::Time(longest_slump(&after, &before))),
+        ("writes, tick before", per_second(&before)),
+        ("writes, first tick after", per_second(first)),
+        ("writes, second tick after", per_second(second)),
     ])
+}
+
+fn per_second(slices: &[usize]) -> Amount {
+    let time = SLICE * slices.len() as u32;
+    Amount::Rate(slices.iter().sum::<usize>() as f64 / time.as_secs_f64())
 }
 
 /// How long the rate stayed below four fifths of the median of the usual one.
@@ -99,7 +108,7 @@ pub(super) fn rolling_restart(scene: &mut Scene) -> Result<Vec<Value>, String> {
     }
     let gap = pulse.longest_gap(since);
     pulse.end()?;
-    Ok(vec![("no write", gap)])
+    Ok(vec![("no write", Amount::Time(gap))])
 }
 
 #[cfg(test)]
@@ -112,5 +121,6 @@ mod tests {
         assert_eq!(longest_slump(&usual, &usual), SLICE);
         assert_eq!(longest_slump(&[80, 100, 120], &usual), Duration::ZERO);
         assert_eq!(longest_slump(&[79, 100, 0, 79, 20, 100, 50], &usual), 3 * SLICE);
+        assert_eq!(per_second(&usual), Amount::Rate(840.0));
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Figures {
     /// How often each, but for those that take long.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Every value besides, in order of size.
+    /// Every value besides, the best one first.
     #[arg(long)]
     each: bool,
     /// Only our servers, for a quick look.
@@ -52,7 +52,40 @@ struct Figure {
 }
 
 /// What one measurement brought: several values may come of one run.
-type Value = (&'static str, Duration);
+type Value = (&'static str, Amount);
+
+/// How much.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Amount {
+    /// Less is better.
+    Time(Duration),
+    /// So many in a second; more is better.
+    Rate(f64),
+}
+
+impl Amount {
+    fn number(self) -> f64 {
+        match self {
+            Amount::Time(time) => time.as_secs_f64() * 1000.0,
+            Amount::Rate(rate) => rate,
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Amount::Time(_) => "ms",
+            Amount::Rate(_) => "/s",
+        }
+    }
+
+    /// For sorting from the best to the worst.
+    fn badness(self) -> f64 {
+        match self {
+            Amount::Time(_) => self.number(),
+            Amount::Rate(_) => -self.number(),
+        }
+    }
+}
 
 const FIGURES: &[Figure] = &[
     Figure { name: "leader-killed", rounds_max: 100, measure: losing::leader_killed },
@@ -109,10 +142,7 @@ pub(crate) fn run(arguments: &Figures) -> Result<()> {
         programs.insert(0, Program::Apache { version: "3.9.5".to_owned(), classpath });
     }
     print!("{}", Machine::look(&target().join("bench"))?);
-    println!(
-        "{:48} {:14} {:>4} {:>10} {:>10} {:>10}",
-        "figure", "servers", "runs", "median ms", "worst ms", "load"
-    );
+    println!("{:49} {:14} {:>4} {:>10} {:>10}    load", "figure", "servers", "runs", "median", "worst");
     let named = |figure: &&Figure| {
         arguments.names.is_empty() || arguments.names.iter().any(|name| figure.name.contains(name.as_str()))
     };
@@ -126,7 +156,7 @@ pub(crate) fn run(arguments: &Figures) -> Result<()> {
 
 fn measure(figure: &Figure, program: &Program, arguments: &Figures) -> Result<(), String> {
     let mut scene = Scene::new(program, arguments)?;
-    let mut values: Vec<(&'static str, Vec<Duration>)> = Vec::new();
+    let mut values: Vec<(&'static str, Vec<Amount>)> = Vec::new();
     for _ in 0..arguments.rounds.min(figure.rounds_max) {
         for (what, value) in (figure.measure)(&mut scene)? {
             match values.iter_mut().find(|(known, _)| *known == what) {
@@ -136,19 +166,20 @@ fn measure(figure: &Figure, program: &Program, arguments: &Figures) -> Result<()
         }
     }
     for (what, mut list) in values {
-        list.sort();
-        let ms = |value: Duration| value.as_secs_f64() * 1000.0;
+        list.sort_by(|a, b| a.badness().total_cmp(&b.badness()));
+        let worst = list[list.len() - 1];
         println!(
-            "{:48} {:14} {:>4} {:>10.1} {:>10.1} {:>10}",
+            "{:49} {:14} {:>4} {:>10.1} {:>10.1} {} {}",
             format!("{}: {what}", figure.name),
             program.name(),
             list.len(),
-            ms(list[list.len() / 2]),
-            ms(list[list.len() - 1]),
+            list[list.len() / 2].number(),
+            worst.number(),
+            worst.unit(),
             machine::load_average()
         );
         if arguments.each {
-            let each: Vec<String> = list.iter().map(|value| format!("{:.1}", ms(*value))).collect();
+            let each: Vec<String> = list.iter().map(|value| format!("{:.1}", value.number())).collect();
             println!("  {}", each.join(" "));
         }
     }
