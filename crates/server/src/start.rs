@@ -53,7 +53,8 @@ pub struct Server {
 
 impl Server {
     /// Does everything up to accepting connections. The port is bound before the data is loaded, so that a port that is
-    /// taken is noticed at once and early clients wait in the backlog.
+    /// taken is noticed at once. Early clients wait in the backlog of a server that is alone; where there are others, they are
+    /// refused until the data is loaded, so that they go there.
     ///
     /// # Errors
     /// With the exit code and the line for the operator.
@@ -68,6 +69,9 @@ impl Server {
         let files = files_config(config);
         let started = Instant::now();
         let recovered = load(config, &files)?;
+        if let Some(listener) = &listener {
+            listener.listen().map_err(|e| no_client_port(&[in_vain(listener.address(), &e)]))?;
+        }
         let took_ms = started.elapsed().as_millis() as u64;
         let epochs = config.is_member().then(|| load_epochs(&files, &recovered)).transpose()?;
 
@@ -257,18 +261,24 @@ fn listen(config: &Config) -> Result<Option<Listener>, StartError> {
     let mut last: Vec<String> = Vec::new();
     for address in candidates {
         let listen = ListenConfig { address, backlog: settings.backlog, keep_alive: settings.tcp_keep_alive };
-        match Listener::bind(&listen) {
+        let bound = if config.is_member() { Listener::reserve(&listen) } else { Listener::bind(&listen) };
+        match bound {
             Ok(listener) => {
                 log::info!("binding to port {}", java_address(listener.address()));
                 return Ok(Some(listener));
             }
-            Err(e) => {
-                let advice = advice(address, e.kind()).unwrap_or_default();
-                last.push(format!("{address}: {e}{advice}"));
-            }
+            Err(e) => last.push(in_vain(address, &e)),
         }
     }
-    Err(failure(1, format!("cannot listen on the client port, {}", last.join("; "))))
+    Err(no_client_port(&last))
+}
+
+fn no_client_port(why: &[String]) -> StartError {
+    failure(1, format!("cannot listen on the client port, {}", why.join("; ")))
+}
+
+fn in_vain(address: SocketAddr, error: &io::Error) -> String {
+    format!("{address}: {error}{}", advice(address, error.kind()).unwrap_or_default())
 }
 
 /// What to do about a port that cannot be had.

@@ -23,11 +23,12 @@ pub struct ListenConfig {
     pub keep_alive: bool,
 }
 
-/// A bound, listening socket.
+/// A bound socket, which listens once it is told to.
 #[derive(Debug)]
 pub struct Listener {
     pub(crate) inner: TcpListener,
     address: SocketAddr,
+    backlog: i32,
     keep_alive: bool,
     /// A connection may be waiting.
     pub(crate) ready: bool,
@@ -49,6 +50,13 @@ impl Listener {
     /// # Errors
     /// When the address cannot be had.
     pub fn bind(config: &ListenConfig) -> io::Result<Listener> {
+        let listener = Listener::reserve(config)?;
+        listener.listen()?;
+        Ok(listener)
+    }
+
+    /// Binds only, which fails where somebody listens: whoever connects is refused.
+    pub(crate) fn reserve(config: &ListenConfig) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(config.address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         if config.address.is_ipv6() {
@@ -56,10 +64,16 @@ impl Listener {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&config.address.into())?;
-        socket.listen(if config.backlog <= 0 { DEFAULT_BACKLOG } else { config.backlog })?;
         let inner = TcpListener::from_std(socket.into());
         let address = inner.local_addr()?;
-        Ok(Listener { inner, address, keep_alive: config.keep_alive, ready: false, blocked_until_us: None })
+        let backlog = if config.backlog <= 0 { DEFAULT_BACKLOG } else { config.backlog };
+        let keep_alive = config.keep_alive;
+        Ok(Listener { inner, address, backlog, keep_alive, ready: false, blocked_until_us: None })
+    }
+
+    /// From now on connections wait to be accepted. It fails if somebody else listens there by now.
+    pub(crate) fn listen(&self) -> io::Result<()> {
+        SockRef::from(&self.inner).listen(self.backlog)
     }
 
     /// Where it listens, with the port that was taken.
@@ -118,6 +132,7 @@ fn unmapped(peer: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener as StdListener, TcpStream as StdStream};
 
     #[test]
     fn mapped_peers_come_out_as_ipv4() {
@@ -129,5 +144,21 @@ mod tests {
     fn port_zero_gives_a_free_port() {
         let config = ListenConfig { address: "127.0.0.1:0".parse().unwrap(), backlog: -1, keep_alive: true };
         assert_ne!(Listener::bind(&config).unwrap().address().port(), 0);
+    }
+
+    #[test]
+    fn a_reserved_port_refuses_until_it_listens() {
+        let config = ListenConfig { address: "127.0.0.1:0".parse().unwrap(), backlog: -1, keep_alive: false };
+        let mut listener = Listener::reserve(&config).unwrap();
+        let address = listener.address();
+        assert_eq!(StdStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let other = StdListener::bind(address).unwrap();
+        assert_eq!(listener.listen().unwrap_err().kind(), ErrorKind::AddrInUse);
+        let taken = ListenConfig { address, ..config };
+        assert_eq!(Listener::reserve(&taken).unwrap_err().kind(), ErrorKind::AddrInUse);
+        drop(other);
+        listener.listen().unwrap();
+        let _client = StdStream::connect(address).unwrap();
+        assert_eq!(listener.accept(0).streams.len(), 1);
     }
 }
