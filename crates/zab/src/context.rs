@@ -15,6 +15,21 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut Outputs,
 }
 
+impl Context<'_> {
+    /// A pause of an observer, so that not all of them come at once: up to so many ms, by its id and the time of day.
+    pub(crate) fn observers_pause_us(&mut self, max_ms: u64) -> u64 {
+        if max_ms == 0 {
+            return 0;
+        }
+        let mut mixed = self.now_us ^ self.settings.me().0.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let pause_ms = (mixed ^ (mixed >> 31)) % max_ms;
+        self.out.note(format!("Waiting for {pause_ms} ms before reconnecting with the leader"));
+        pause_ms.saturating_mul(1000)
+    }
+}
+
 /// Names dials.
 #[derive(Debug, Default)]
 pub(crate) struct Dials(u64);

@@ -24,6 +24,8 @@ pub struct Peer {
     legacy: Legacy,
     /// Where an observer's next search for a master goes on.
     turn: usize,
+    /// Until when an observer whose role has ended pauses.
+    pause_until_us: Option<u64>,
     role: Role,
 }
 
@@ -32,6 +34,8 @@ pub struct Peer {
 enum Role {
     /// A role has ended: the disk says what is left of it.
     Reloading(Ticket),
+    /// An observer has lost its master and pauses, so that not all of them look for a leader at once.
+    Pausing(DiskState, u64),
     Looking(Start),
     Leading(Leader),
     Learning(Learner),
@@ -68,6 +72,7 @@ impl Peer {
             legacy: Legacy::default(),
             // Observers begin with different masters.
             turn: settings.me().0.unsigned_abs() as usize,
+            pause_until_us: None,
             role: Role::Between,
             settings,
         };
@@ -193,7 +198,10 @@ impl Peer {
     fn recovered(&mut self, ticket: Ticket, disk: DiskState, out: &mut Outputs) {
         if matches!(self.role, Role::Reloading(expected) if expected == ticket) {
             self.disk.completed(ticket);
-            self.look(disk, out);
+            match self.pause_until_us.take().filter(|until_us| *until_us > self.now_us) {
+                Some(until_us) => self.role = Role::Pausing(disk, until_us),
+                None => self.look(disk, out),
+            }
         }
     }
 
@@ -313,6 +321,13 @@ impl Peer {
 
     /// Lets time pass, and says when to be woken.
     fn tick(&mut self, out: &mut Outputs) {
+        match std::mem::replace(&mut self.role, Role::Between) {
+            Role::Pausing(disk, until_us) if until_us <= self.now_us => self.look(disk, out),
+            role => self.role = role,
+        }
+        if let Role::Pausing(_, until_us) = self.role {
+            out.wake(until_us);
+        }
         self.elect(out, |election, now_us, todo| election.tick(now_us, todo));
         let mut ctx = context!(self, out);
         self.mesh.tick(&mut ctx);
@@ -401,6 +416,10 @@ impl Peer {
             }
             Role::Learning(learner) => {
                 self.turn = learner.turn();
+                if !learner.is_follower() {
+                    let pause_us = ctx.observers_pause_us(ctx.settings.config.observer_election_delay_ms);
+                    self.pause_until_us = Some(ctx.now_us.saturating_add(pause_us));
+                }
                 learner.leave(&mut ctx);
             }
             _ => {}

@@ -20,6 +20,16 @@ pub struct PeerConfig {
     pub connect_limit: u64,
     /// `observerMasterPort`: followers take observers there, and observers look for them there.
     pub observer_master_port: Option<u16>,
+    /// `observerMaster.sizeLimit`: how many bytes of history a follower keeps in memory for observers.
+    pub observer_master_bytes: usize,
+    /// `observer.reconnectDelayMs`: an observer waits up to that before it goes to the leader, or to the masters once more.
+    pub observer_reconnect_delay_ms: u64,
+    /// `observer.election.DelayMs`: an observer that has lost its master waits up to that before it looks for a leader.
+    pub observer_election_delay_ms: u64,
+    /// `leader.maxConcurrentSnapSyncs`: so many learners are sent a snapshot before an observer that needs one is refused.
+    pub snap_syncs_max: usize,
+    /// `leader.maxConcurrentDiffSyncs`: the same for history.
+    pub diff_syncs_max: usize,
     /// `zookeeper.cnxTimeout`
     pub cnx_timeout_ms: u64,
     /// `multiAddress.enabled`
@@ -47,6 +57,11 @@ impl PeerConfig {
             sync_limit: 5,
             connect_limit: 0,
             observer_master_port: None,
+            observer_master_bytes: 32 << 20,
+            observer_reconnect_delay_ms: 0,
+            observer_election_delay_ms: 200,
+            snap_syncs_max: 10,
+            diff_syncs_max: 100,
             cnx_timeout_ms: 5000,
             multi_address: false,
             force_snapshot: false,

@@ -21,8 +21,12 @@ fn master() -> Machine {
 }
 
 fn greet(machine: &mut Machine, conn: ConnId, kind: PacketType) {
+    greet_as(machine, conn, kind, 4);
+}
+
+fn greet_as(machine: &mut Machine, conn: ConnId, kind: PacketType, server_id: i64) {
     machine.step(Input::Accepted { conn, port: Port::Observers });
-    let info = LearnerInfo { server_id: 4, protocol_version: 0x10000, config_version: 0 };
+    let info = LearnerInfo { server_id, protocol_version: 0x10000, config_version: 0 };
     from(machine, conn, kind, z(1, 0), Some(&info.to_bytes()));
 }
 
@@ -201,4 +205,86 @@ fn an_observer_without_the_setting_goes_to_the_leader() {
     let mut machine = observer(|_| {});
     assert_eq!(dialled(&mut machine).map(|(port, _)| port), Some(Port::Quorum));
     assert_eq!(machine.peer.master(), Some(ServerId(3)));
+}
+
+/// `leader.maxConcurrentSnapSyncs` and `leader.maxConcurrentDiffSyncs`.
+#[test]
+fn an_observer_too_many_is_refused_until_another_one_is_up_to_date() {
+    let cases = [(true, "snap", "SNAP 0x100000005"), (false, "diff", "DIFF 0x100000005")];
+    for (force_snapshot, kind, begins) in cases {
+        let mut machine = follower_with(|config| {
+            config.observer_master_port = Some(MASTER_PORT);
+            config.force_snapshot = force_snapshot;
+            (config.snap_syncs_max, config.diff_syncs_max) = (1, 1);
+        });
+        let begin = |machine: &mut Machine, conn, server_id| {
+            greet_as(machine, conn, PacketType::ObserverInfo, server_id);
+            machine.take_sent(conn);
+            ack_epoch(machine, conn, z(1, 5), 1);
+            if machine.reads.pop_front().is_some() {
+                machine.step(Input::Snapshot { conn, zxid: z(1, 5), bytes: vec![1], last: true });
+            }
+            kinds(&machine.take_sent(conn))
+        };
+        assert_eq!(begin(&mut machine, FOUR, 4)[0], begins);
+        assert_eq!(begin(&mut machine, ONE, 5), [""; 0]);
+        assert!(machine.hung_up.contains(&ONE));
+        let line = format!(
+            "closing the connection of observer 5: too many concurrent sync: new {kind} sync would make 2 \
+             concurrently in progress; maximum is 1"
+        );
+        assert!(machine.out.notes.iter().any(|note| note.text == line), "{:?}", machine.out.notes);
+        ack(&mut machine, FOUR, z(2, 0));
+        assert_eq!(begin(&mut machine, ConnId(70), 5)[0], begins, "the first one is up to date");
+    }
+}
+
+/// `observer.reconnectDelayMs`
+#[test]
+fn an_observer_goes_to_the_leader_after_a_pause_if_it_is_told_so() {
+    let mut machine = observer(|config| config.observer_reconnect_delay_ms = 10_000);
+    assert_eq!(dialled(&mut machine), None);
+    let wake_at_us = machine.out.wake_at_us.expect("it goes on");
+    machine.now += 10_000_000;
+    machine.step(Input::Tick);
+    assert_eq!(dialled(&mut machine).map(|(port, _)| port), Some(Port::Quorum));
+    assert!(wake_at_us > 0 && wake_at_us < 10_000_000, "{wake_at_us}");
+}
+
+/// `observer.election.DelayMs`
+#[test]
+fn an_observer_that_lost_its_leader_pauses_before_it_looks_for_one() {
+    let mut machine = observer(|config| config.observer_election_delay_ms = 10_000);
+    machine.answer_dials(Port::Quorum, QUORUM.0);
+    machine.now += 1_000_000;
+    machine.step(Input::Closed { conn: QUORUM });
+    let disk =
+        DiskState { last_zxid: z(1, 5), accepted_epoch: Epoch(1), current_epoch: Epoch(1), recent: vec![] };
+    machine.recover(disk);
+    assert!(!machine.peer.is_electing());
+    let wake_at_us = machine.out.wake_at_us.expect("it goes on");
+    assert!(wake_at_us > machine.now && wake_at_us < machine.now + 10_000_000, "{wake_at_us}");
+    machine.now = wake_at_us;
+    machine.step(Input::Tick);
+    assert!(machine.peer.is_electing());
+    let pauses = |note: &&zab::Note| note.text.starts_with("Waiting for ");
+    assert_eq!(machine.out.notes.iter().filter(pauses).count(), 1);
+}
+
+/// `observerMaster.sizeLimit`
+#[test]
+fn a_master_keeps_as_much_for_observers_as_it_is_told() {
+    for (bytes, read) in [(1 << 20, false), (0, true)] {
+        let mut machine = follower_with(|config| {
+            config.observer_master_port = Some(MASTER_PORT);
+            config.observer_master_bytes = bytes;
+        });
+        for counter in 1..=3 {
+            propose(&mut machine, z(2, counter));
+            machine.disk();
+            commit(&mut machine, z(2, counter));
+        }
+        join(&mut machine, z(2, 1));
+        assert_eq!(machine.reads.pop_front().is_some(), read, "{bytes} bytes in memory");
+    }
 }

@@ -58,6 +58,12 @@ impl Config {
         peer.sync_limit = positive(ensemble.sync_limit);
         peer.connect_limit = positive(ensemble.connect_to_learner_master_limit);
         peer.observer_master_port = self.observer_master_port();
+        peer.observer_master_bytes = positive(ensemble.observer_master_size_limit) as usize;
+        peer.observer_reconnect_delay_ms =
+            u64::try_from(ensemble.observer_reconnect_delay_ms).unwrap_or_default();
+        peer.observer_election_delay_ms = positive(ensemble.observer_election_delay_ms);
+        peer.snap_syncs_max = positive(ensemble.max_concurrent_snap_syncs) as usize;
+        peer.diff_syncs_max = positive(ensemble.max_concurrent_diff_syncs) as usize;
         peer.cnx_timeout_ms = positive(ensemble.cnx_timeout_ms);
         peer.multi_address = ensemble.multi_address;
         peer.force_snapshot = ensemble.force_snapshot_sync;

@@ -5,6 +5,7 @@ use super::{Leader, Phase};
 use crate::context::{Context, Leave, Refusal};
 use crate::io::{ConnId, Event, Read};
 use crate::packets::{FromLearner, PacketWriter};
+use crate::report::SyncMode;
 use crate::sync::{HistoryView, LogView, SyncPlan, choose_sync, needs_log};
 use crate::{Epoch, ServerId};
 use wire::{LearnerInfo, PacketType, Zxid};
@@ -192,10 +193,14 @@ impl Leader {
             let read = Read::Log { conn, after: last, first: true, max_bytes: FIRST_READ_BYTES };
             return ctx.out.reads.push(read);
         }
+        let plan = choose_sync(last, &view);
+        if let Err(why) = self.throttle(conn, plan.mode(), ctx) {
+            return self.refuse(conn, why, ctx);
+        }
+        let Some(link) = self.links.get_mut(&conn) else { return };
         if let Phase::Broadcast(broadcast) = &mut self.phase {
             broadcast.take_back_acks(link.server);
         }
-        let plan = choose_sync(last, &view);
         let (server, processed) = (link.server, self.history.last_processed());
         let (min, max) = (committed.first().unwrap_or(&processed), committed.last().unwrap_or(&processed));
         ctx.out.note(format!(
@@ -220,5 +225,21 @@ impl Leader {
             }
         }
         self.pump(conn, ctx);
+    }
+
+    /// May one more learner be brought up to date in this way? Followers always may, and count.
+    fn throttle(&self, conn: ConnId, how: SyncMode, ctx: &Context<'_>) -> Result<(), Refusal> {
+        let config = &ctx.settings.config;
+        let snap = |how: SyncMode| how == SyncMode::Snap;
+        let (kind, max) =
+            if snap(how) { ("snap", config.snap_syncs_max) } else { ("diff", config.diff_syncs_max) };
+        let exempt = self.links.get(&conn).is_none_or(|link| link.kind == LearnerKind::Follower);
+        let under_way = self.learners().filter_map(|learner| learner.syncing);
+        let count = under_way.filter(|other| snap(*other) == snap(how)).count() + 1;
+        if exempt || count <= max {
+            return Ok(());
+        }
+        let why = format!("new {kind} sync would make {count} concurrently in progress; maximum is {max}");
+        Err(Refusal(format!("too many concurrent sync: {why}")))
     }
 }

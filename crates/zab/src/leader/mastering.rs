@@ -4,7 +4,7 @@
 use super::{Leader, Phase};
 use crate::context::{Context, Legacy};
 use crate::history::History;
-use crate::{Epoch, Txn};
+use crate::{Epoch, Txn, WindowLimits};
 use std::collections::BTreeMap;
 use wire::Zxid;
 
@@ -42,10 +42,11 @@ impl Leader {
     pub(crate) fn mastering(epoch: Epoch, last: Zxid, ctx: &mut Context<'_>) -> Leader {
         ctx.out.observer_port = Some(true);
         let half_tick_at_us = ctx.now_us + ctx.settings.tick_us / 2;
+        let window = WindowLimits { count_min: 1, bytes: ctx.settings.config.observer_master_bytes };
         Leader {
             phase: Phase::Mastering(Mastering { epoch, half_tick_at_us, held: false }),
             links: BTreeMap::new(),
-            history: History::new(Vec::new(), last, ctx.settings.config.window),
+            history: History::new(Vec::new(), last, window),
             legacy: Legacy::default(),
         }
     }

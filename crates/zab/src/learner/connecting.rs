@@ -46,15 +46,20 @@ impl Connecting {
         let spec = ctx.settings.config.ensemble.members.get(&leader);
         let spec = spec.ok_or_else(|| Leave(format!("server {leader} is not in the configuration")))?;
         let addresses = spec.quorum.clone();
+        let masters = if follower { Vec::new() } else { masters(leader, ctx) };
+        // Those with masters wait when all of them have been asked in vain.
+        let paces = !follower && masters.is_empty();
+        let delay_ms = if paces { ctx.settings.config.observer_reconnect_delay_ms } else { 0 };
+        let start_us = ctx.now_us.saturating_add(ctx.observers_pause_us(delay_ms));
         let mut connecting = Connecting {
-            masters: if follower { Vec::new() } else { masters(leader, ctx) },
+            masters,
             turn,
             leader: Master { server: leader, port: Port::Quorum, addresses },
             tried: 0,
             dial: None,
             retry_us: RETRY_MIN_US,
-            retry_at_us: ctx.now_us,
-            deadline_us: ctx.now_us + ctx.settings.connect_us,
+            retry_at_us: start_us,
+            deadline_us: start_us.saturating_add(ctx.settings.connect_us),
         };
         connecting.tick(ctx)?;
         Ok(connecting)
@@ -69,7 +74,7 @@ impl Connecting {
         &mut self,
         dial: DialId,
         conn: Option<ConnId>,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
     ) -> Option<(ConnId, ServerId)> {
         self.dial.take_if(|ours| *ours == dial)?;
         let (server, port) = (self.current().server, self.current().port);
@@ -79,6 +84,13 @@ impl Connecting {
         self.tried += 1;
         self.retry_at_us = ctx.now_us + self.retry_us;
         self.retry_us = (self.retry_us * 2).min(RETRY_MAX_US);
+        let in_vain =
+            conn.is_none() && !self.masters.is_empty() && self.tried.is_multiple_of(self.masters.len() + 1);
+        if in_vain {
+            let pause_us = ctx.observers_pause_us(ctx.settings.config.observer_reconnect_delay_ms);
+            self.retry_at_us = self.retry_at_us.saturating_add(pause_us);
+            self.deadline_us = self.deadline_us.saturating_add(pause_us);
+        }
         conn.map(|conn| (conn, server))
     }
 

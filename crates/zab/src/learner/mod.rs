@@ -76,6 +76,11 @@ impl Learner {
         self.master
     }
 
+    /// Does it get proposals? Otherwise it is an observer.
+    pub(crate) fn is_follower(&self) -> bool {
+        self.follower
+    }
+
     /// Where the next search for a master goes on.
     pub(crate) fn turn(&self) -> usize {
         match &self.phase {
