@@ -136,6 +136,9 @@ impl Timeline {
             let above = change.path.rfind('/').filter(|at| *at > 0).map_or("/", |at| &change.path[..at]);
             touched.extend([above.to_owned(), change.path.clone()]);
         }
+        if !changes.is_empty() {
+            touched.extend(self.now.usage_nodes());
+        }
         let edits = touched.into_iter().map(|path| Edit {
             before: self.then.node(&path).cloned(),
             after: self.now.node(&path).cloned(),

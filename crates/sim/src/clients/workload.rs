@@ -14,7 +14,7 @@ const SEQUENTIALS_MAX: usize = 6;
 const VERSIONS_MAX: usize = 40;
 
 /// The kinds of requests.
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::Create,
     Kind::CreateEphemeral,
     Kind::CreateSequential,
@@ -35,6 +35,7 @@ const KINDS: [Kind; 20] = [
     Kind::AddWatch,
     Kind::RemoveWatches,
     Kind::Sync,
+    Kind::Quota,
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,7 @@ enum Kind {
     AddWatch,
     RemoveWatches,
     Sync,
+    Quota,
 }
 
 /// The mix of a run, the same for all its clients.
@@ -81,7 +83,7 @@ impl WorkloadSetup {
             // Nothing ever happens without nodes.
             Kind::Create => 2 + rng.below(6),
             Kind::Delete | Kind::SetData => 1 + rng.below(5),
-            Kind::Sync | Kind::RemoveWatches | Kind::SetAcl | Kind::CountAll => rng.below(2),
+            Kind::Sync | Kind::RemoveWatches | Kind::SetAcl | Kind::CountAll | Kind::Quota => rng.below(2),
             _ => [0, 1, 2, 4, 6][rng.below(5) as usize],
         });
         WorkloadSetup {
@@ -144,6 +146,7 @@ impl Workload {
                 Request::SetAcl { path: self.path(), acl: Some(self.acl()), version: self.often_any() }
             }
             Kind::Multi => self.multi(),
+            Kind::Quota => self.quota(),
             kind => self.read(kind, &session.watching),
         }
     }
@@ -272,6 +275,33 @@ impl Workload {
             3..6 => MultiOp::SetData { path: self.path(), data: self.data(), version: -1 },
             6 => MultiOp::Check { path: self.path(), version: -1 },
             _ => MultiOp::Delete { path: self.path(), version: -1 },
+        }
+    }
+
+    /// A quota comes and goes as a whole, and none is below another: then what is counted is what there is, and a server that
+    /// has counted anew at a start says the same as the others.
+    fn quota(&mut self) -> Request<'static> {
+        let subject = self.one_of(["/a", "/c", "/k"]);
+        let path = |name| Some(format!("/zookeeper/quota{subject}{name}").into());
+        let create = |name, data: &'static str| {
+            let (data, acl, flags) = (Some(data.as_bytes().into()), Some(vec![Acl::open()]), 0);
+            MultiOp::Create { op: OpCode::Create, path: path(name), data, acl, flags, ttl: -1 }
+        };
+        let (limits, usage) = ("/zookeeper_limits", "/zookeeper_stats");
+        match self.rng.below(5) {
+            0..2 => Request::Multi {
+                ops: vec![
+                    create("", ""),
+                    create(limits, "count=5,bytes=-1"),
+                    create(usage, "count=0,bytes=0"),
+                ],
+            },
+            2 => Request::Multi {
+                ops: [usage, limits, ""]
+                    .map(|name| MultiOp::Delete { path: path(name), version: -1 })
+                    .to_vec(),
+            },
+            _ => Request::GetData { path: path(usage), watch: false },
         }
     }
 
