@@ -2,6 +2,7 @@
 //! `zookeeper` is a server process on this machine. HEADKEEPER_BINARY is ours, HEADKEEPER_CLASSPATH the jars of Apache's.
 //!
 //! The port 2181 of a container is a free port of 127.0.0.1 here, and stays the same when the container is stopped and started.
+//! A member of an ensemble has the ports that its configuration names, as on docker's network `host`.
 
 use std::cell::RefCell;
 use std::fs;
@@ -123,6 +124,19 @@ pub mod core {
         pub fn with_network(self, _: &str) -> RunnableImage<I> {
             self
         }
+
+        /// What of this machine has that name in the container.
+        fn volume(&self, name: &str) -> Option<&Path> {
+            self.volumes.iter().find(|(_, inside)| inside == name).map(|(path, _)| path.as_path())
+        }
+
+        /// The client port that a member's own line has at its end.
+        fn member_port(&self) -> Option<u16> {
+            let id = fs::read_to_string(self.volume("/data")?.join("myid")).ok()?;
+            let lines = fs::read_to_string(self.volume("/conf/zoo.cfg")?).ok()?;
+            let own = format!("server.{}=", id.trim());
+            lines.lines().find(|line| line.starts_with(&own))?.rsplit(':').next()?.parse().ok()
+        }
     }
 
     /// A server; ended when dropped.
@@ -141,7 +155,9 @@ pub mod core {
             let name = format!("zookeeper-{}-{}-{number}", image.image.tag, std::process::id());
             let directory = std::env::temp_dir().join(name);
             fs::create_dir_all(directory.join("data")).unwrap();
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = image.member_port().unwrap_or_else(|| {
+                TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+            });
             let container =
                 Container { image, port, directory, child: RefCell::new(None), docker: PhantomData };
             container.start();
@@ -185,9 +201,8 @@ pub mod core {
         }
 
         fn configuration(&self) -> String {
-            let given = self.image.volumes.iter().find(|(_, name)| name == "/conf/zoo.cfg");
-            let mut lines = match given {
-                Some((file, _)) => fs::read_to_string(file).unwrap(),
+            let mut lines = match self.image.volume("/conf/zoo.cfg") {
+                Some(file) => fs::read_to_string(file).unwrap(),
                 // As the image's own, apart from its autopurge.
                 None => "tickTime=2000\ninitLimit=5\nsyncLimit=2\nmaxClientCnxns=60\nclientPort=2181\n".to_owned(),
             };
@@ -195,7 +210,8 @@ pub mod core {
             lines.retain(|c| c != '\r');
             let kept = lines.lines().filter(|line| !line.starts_with("dataDir="));
             let mut text: String = kept.map(|line| format!("{line}\n")).collect();
-            text.push_str(&format!("dataDir={}\n", self.directory.join("data").display()));
+            let data = self.image.volume("/data").map_or_else(|| self.directory.join("data"), Path::to_owned);
+            text.push_str(&format!("dataDir={}\n", data.display()));
             if !text.contains("tickTime=") {
                 text.push_str("tickTime=2000\n");
             }
