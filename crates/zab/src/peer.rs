@@ -246,6 +246,9 @@ impl Peer {
                 if let (Role::Leading(leader), true) = (&mut self.role, elsewhere) {
                     leader.looks_elsewhere(from);
                 }
+                if self.is_awaited_in_vain(from, &notification) {
+                    self.leave(Leave(format!("server {from} votes for another one")), out);
+                }
                 if matches!(self.role, Role::Looking(_)) {
                     out.note(notification_line(from, &notification));
                 }
@@ -263,6 +266,14 @@ impl Peer {
             _ => Ok(()),
         };
         self.check(result, out);
+    }
+
+    /// Does the server that this one tries to follow not lead, as it says? Otherwise it would be dialled until `initLimit` is over.
+    fn is_awaited_in_vain(&self, from: ServerId, n: &Notification) -> bool {
+        let Role::Learning(learner) = &self.role else { return false };
+        let votes_elsewhere = n.state == ServerState::Looking && n.leader != from.0;
+        let is_new = n.election_epoch >= self.election.clock();
+        learner.leader() == from && learner.conn().is_none() && votes_elsewhere && is_new
     }
 
     fn written(&mut self, conn: ConnId, pending: usize, out: &mut Outputs) {

@@ -231,6 +231,25 @@ fn a_killed_leader_whose_port_closes_late_is_replaced_in_less_than_100_ms() {
     assert!(worst < 100_000, "{worst} µs");
 }
 
+/// Servers are started within some milliseconds. The first two may agree on one of them before the third one is there, and that one
+/// may then prefer the third: whoever follows it already must not wait for it until `initLimit` is over.
+#[test]
+fn whoever_follows_a_server_that_changes_its_mind_looks_again_at_once() {
+    let mut changed = 0;
+    for seed in 0..200 {
+        let mut world = World::new(seed, 3, 0);
+        world.start(0);
+        world.run(seed % 20 * 500);
+        world.start(1);
+        world.run(seed % 7 * 500);
+        world.start(2);
+        assert!(world.run_until(world.now + SECOND / 2, World::agrees), "seed {seed}: somebody is left out");
+        let looked = world.servers.iter().flat_map(|server| &server.looked_because);
+        changed += looked.filter(|why| why.contains("votes for another one")).count();
+    }
+    assert!(changed > 0, "nobody has changed its mind");
+}
+
 /// A server accepted an epoch that nobody led, and the others have gone on with a lower one. It may not follow that, and must not
 /// stay outside until the leader happens to fail.
 #[test]
