@@ -24,11 +24,9 @@ pub mod one_server;
 mod rng;
 mod store_machine;
 pub mod sweep;
-mod workload;
 
 pub use disk::{Fault, Lie, SimDisk, Survival};
 pub use history::{History, picture};
 pub use machine::{Machine, MachineSetup, MemberSetup};
 pub use rng::Rng;
 pub use store_machine::{Seen, StoreMachine, StoreSetup};
-pub use workload::Workload;

@@ -2,7 +2,8 @@
 //!
 //! It does what the node does with the store, one disk operation at a time and in an order that chance decides.
 
-use crate::{History, Rng, SimDisk, Workload};
+use crate::clients::{Workload, WorkloadSetup};
+use crate::{History, Rng, SimDisk};
 use std::collections::VecDeque;
 use store::{
     Disk, DiskOp, Lane, LogWriter, Pending, Recovered, SnapshotPlan, StoreConfig, names, purge_plan, recover,
@@ -110,7 +111,12 @@ impl StoreMachine {
         history.promise(tree.last_zxid());
         let next_session = tree.last_zxid().0 << 8;
         Ok(StoreMachine {
-            workload: Workload::new(Rng::new(rng.clone().next_u64(), "workload")),
+            workload: Workload::new(
+                WorkloadSetup::plain(),
+                0,
+                None,
+                Rng::new(rng.clone().next_u64(), "workload"),
+            ),
             disk,
             history,
             seen: Seen::default(),
@@ -218,7 +224,7 @@ impl StoreMachine {
         let record = match session {
             Some(session) if chance > 3 || open.len() as i64 >= SESSIONS_MAX => {
                 context.session = session;
-                self.projection.prepare(&self.tree, &context, self.workload.request())
+                self.projection.prepare(&self.tree, &context, self.workload.write())
             }
             Some(session) if chance < 2 => {
                 context.session = session;

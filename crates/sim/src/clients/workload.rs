@@ -13,8 +13,13 @@ const SEQUENTIALS_MAX: usize = 6;
 /// Versions that a client remembers.
 const VERSIONS_MAX: usize = 40;
 
+/// What has a quota now and then.
+const QUOTAS: [&str; 3] = ["/zookeeper/quota/a", "/zookeeper/quota/c", "/zookeeper/quota/k"];
+const LIMITS: &str = "/zookeeper_limits";
+const USAGE: &str = "/zookeeper_stats";
+
 /// The kinds of requests.
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 22] = [
     Kind::Create,
     Kind::CreateEphemeral,
     Kind::CreateSequential,
@@ -36,6 +41,7 @@ const KINDS: [Kind; 21] = [
     Kind::RemoveWatches,
     Kind::Sync,
     Kind::Quota,
+    Kind::Usage,
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +67,7 @@ enum Kind {
     RemoveWatches,
     Sync,
     Quota,
+    Usage,
 }
 
 /// The mix of a run, the same for all its clients.
@@ -83,7 +90,8 @@ impl WorkloadSetup {
             // Nothing ever happens without nodes.
             Kind::Create => 2 + rng.below(6),
             Kind::Delete | Kind::SetData => 1 + rng.below(5),
-            Kind::Sync | Kind::RemoveWatches | Kind::SetAcl | Kind::CountAll | Kind::Quota => rng.below(2),
+            Kind::Sync | Kind::RemoveWatches | Kind::SetAcl | Kind::CountAll => rng.below(2),
+            Kind::Quota | Kind::Usage => rng.below(2),
             _ => [0, 1, 2, 4, 6][rng.below(5) as usize],
         });
         WorkloadSetup {
@@ -92,6 +100,16 @@ impl WorkloadSetup {
             watch_percent: [0, 10, 40, 90][rng.below(4) as usize],
             weights,
         }
+    }
+
+    /// A bit of everything, so that much is written: few nodes, and no value of more than some sectors.
+    pub(crate) fn plain() -> WorkloadSetup {
+        let weights = KINDS.map(|kind| match kind {
+            Kind::Create | Kind::SetData => 4,
+            Kind::Multi => 3,
+            _ => 1,
+        });
+        WorkloadSetup { hot: HOT_MAX, value_bytes_max: 3000, watch_percent: 0, weights }
     }
 }
 
@@ -130,7 +148,22 @@ impl Workload {
             let path = self.sequentials.pop_front().map(Into::into);
             return Request::Delete { path, version: -1 };
         }
-        match self.kind() {
+        let kind = self.kind();
+        self.write_of(kind).unwrap_or_else(|| self.read(kind, &session.watching))
+    }
+
+    /// The next one that is no read.
+    pub(crate) fn write(&mut self) -> Request<'static> {
+        loop {
+            let kind = self.kind();
+            if let Some(request) = self.write_of(kind) {
+                return request;
+            }
+        }
+    }
+
+    fn write_of(&mut self, kind: Kind) -> Option<Request<'static>> {
+        Some(match kind {
             Kind::Create => self.create(OpCode::Create, CreateMode::Persistent, -1),
             Kind::CreateEphemeral => self.create(OpCode::Create2, CreateMode::Ephemeral, -1),
             Kind::CreateSequential => {
@@ -147,8 +180,8 @@ impl Workload {
             }
             Kind::Multi => self.multi(),
             Kind::Quota => self.quota(),
-            kind => self.read(kind, &session.watching),
-        }
+            _ => return None,
+        })
     }
 
     fn read(&mut self, kind: Kind, watching: &Watching) -> Request<'static> {
@@ -164,6 +197,10 @@ impl Workload {
             Kind::AddWatch => Request::AddWatch { path, mode: self.rng.below(2) as i32 },
             Kind::RemoveWatches => self.remove_watches(watching),
             Kind::Sync => Request::Sync { path },
+            Kind::Usage => {
+                let path = Some(format!("{}{USAGE}", self.one_of(QUOTAS)).into());
+                Request::GetData { path, watch }
+            }
             _ => {
                 let ops = (0..1 + self.rng.below(5)).map(|_| {
                     let path = self.path();
@@ -281,28 +318,18 @@ impl Workload {
     /// A quota comes and goes as a whole, and none is below another: then what is counted is what there is, and a server that
     /// has counted anew at a start says the same as the others.
     fn quota(&mut self) -> Request<'static> {
-        let subject = self.one_of(["/a", "/c", "/k"]);
-        let path = |name| Some(format!("/zookeeper/quota{subject}{name}").into());
+        let subject = self.one_of(QUOTAS);
+        let path = |name| Some(format!("{subject}{name}").into());
         let create = |name, data: &'static str| {
             let (data, acl, flags) = (Some(data.as_bytes().into()), Some(vec![Acl::open()]), 0);
             MultiOp::Create { op: OpCode::Create, path: path(name), data, acl, flags, ttl: -1 }
         };
-        let (limits, usage) = ("/zookeeper_limits", "/zookeeper_stats");
-        match self.rng.below(5) {
-            0..2 => Request::Multi {
-                ops: vec![
-                    create("", ""),
-                    create(limits, "count=5,bytes=-1"),
-                    create(usage, "count=0,bytes=0"),
-                ],
-            },
-            2 => Request::Multi {
-                ops: [usage, limits, ""]
-                    .map(|name| MultiOp::Delete { path: path(name), version: -1 })
-                    .to_vec(),
-            },
-            _ => Request::GetData { path: path(usage), watch: false },
-        }
+        let delete = |name| MultiOp::Delete { path: path(name), version: -1 };
+        let ops = match self.rng.below(3) {
+            0 => [USAGE, LIMITS, ""].map(delete),
+            _ => [create("", ""), create(LIMITS, "count=5,bytes=-1"), create(USAGE, "count=0,bytes=0")],
+        };
+        Request::Multi { ops: ops.to_vec() }
     }
 
     fn remove_watches(&mut self, watching: &Watching) -> Request<'static> {
