@@ -38,12 +38,3 @@ fn mistakes_are_noticed() {
         assert!(rule.is_some_and(|rule| expected.contains(&rule)), "{mistake:?} shows as {rule:?}");
     }
 }
-
-/// An observer's client asked for a sync and for a write behind it. The follower that feeds the observer told of the write first,
-/// and the observer stopped with a panic.
-#[test]
-fn a_sync_that_an_observer_master_tells_of_late() {
-    let outcome = Run::of(Setup::drawn(99), false);
-    assert!(outcome.setup.observer_masters && outcome.setup.observers > 0, "another setup: {outcome}");
-    assert_eq!(outcome.violation, None, "{outcome}");
-}
