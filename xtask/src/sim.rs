@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: whole ensembles under faults, one from each seed.
 
 use ::sim::checks::Counts;
-use ::sim::ensemble::{Outcome, Run, Setup};
+use ::sim::ensemble::{Outcome, Run, Setup, Wiped};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use std::cell::Cell;
@@ -45,6 +45,7 @@ struct Total {
     epochs: usize,
     answers: u64,
     seen: Counts,
+    wiped: Wiped,
     failed: Vec<u64>,
     told: Option<Instant>,
 }
@@ -102,6 +103,7 @@ impl Total {
         self.epochs += outcome.epochs;
         self.answers += outcome.answers;
         self.seen = self.seen.plus(outcome.seen);
+        self.wiped = self.wiped.plus(outcome.wiped);
         if outcome.violation.is_some() {
             let seed = outcome.setup.seed;
             println!("{outcome}\nsee it again: cargo xtask sim --seed {seed} --verbose");
@@ -117,8 +119,8 @@ impl Total {
         let took = started.elapsed().as_secs_f64();
         let simulated = self.simulated_us as f64 / 1e6;
         println!(
-            "{} seeds, {} events, {simulated:.0} s simulated in {took:.0} s, {} committed, {} epochs, {} answers\njudged: {}",
-            self.seeds, self.events, self.committed, self.epochs, self.answers, self.seen
+            "{} seeds, {} events, {simulated:.0} s simulated in {took:.0} s, {} committed, {} epochs, {} answers\njudged: {}; {}",
+            self.seeds, self.events, self.committed, self.epochs, self.answers, self.seen, self.wiped
         );
     }
 }

@@ -8,7 +8,7 @@ use store::Lane;
 
 const MS: u64 = 1000;
 
-/// Kinds of things that go wrong. Each is on in half of the seeds.
+/// Kinds of things that go wrong. Each is on in half of the seeds, the last one in a quarter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum FaultKind {
     /// A process dies and is started again.
@@ -41,11 +41,13 @@ pub enum FaultKind {
     Refusals,
     /// A wall clock jumps.
     ClockJump,
+    /// A server that the others can spare comes back with an empty disk.
+    Wipe,
 }
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [FaultKind; 15] = [
+    pub const ALL: [FaultKind; 16] = [
         FaultKind::Crash,
         FaultKind::PowerLoss,
         FaultKind::Blackout,
@@ -61,6 +63,7 @@ impl FaultKind {
         FaultKind::Partition,
         FaultKind::Refusals,
         FaultKind::ClockJump,
+        FaultKind::Wipe,
     ];
 }
 
@@ -145,7 +148,7 @@ impl World {
         self.queue.after(delay, Event::Fault);
     }
 
-    fn choose<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+    pub(super) fn choose<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         from.get(self.faults.rng.below(from.len() as u64) as usize).copied()
     }
 
@@ -217,10 +220,11 @@ impl World {
             FaultKind::ClockJump => {
                 self.servers[server].wall_offset_ms += self.faults.rng.below(7_200_000) as i64 - 3_600_000;
             }
+            FaultKind::Wipe => self.wipe(),
         }
     }
 
-    fn crash(&mut self, server: usize, survival: Survival) {
+    pub(super) fn crash(&mut self, server: usize, survival: Survival) {
         if self.servers[server].machine.is_running() {
             self.cut_power(server, survival);
         }

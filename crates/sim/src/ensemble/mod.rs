@@ -25,6 +25,7 @@ mod server;
 mod setup;
 mod stories;
 mod trace;
+mod wipes;
 mod wires;
 
 pub use checks::Violation;
@@ -35,6 +36,7 @@ pub use network::Latency;
 pub use run::{Outcome, Run};
 pub use setup::Setup;
 pub use trace::Trace;
+pub use wipes::Wiped;
 
 use crate::{Machine, Rng, SimDisk};
 use checks::Checks;
@@ -46,6 +48,7 @@ use node::{Input, Node};
 use population::Population;
 use queue::Queue;
 use server::{Late, Server};
+use wipes::Wipes;
 
 /// Servers, clients, connections, and one clock.
 pub struct World {
@@ -59,6 +62,7 @@ pub struct World {
     guests: Guests,
     population: Population,
     faults: Faults,
+    wipes: Wipes,
     checks: Checks,
     /// So many of a thousand connections are refused.
     refusals: u64,
@@ -83,7 +87,8 @@ impl World {
             guests: Guests::default(),
             population: Population::default(),
             faults: Faults::new(Rng::new(seed, "faults")),
-            checks: Checks::new(servers.len(), setup.voters),
+            wipes: Wipes::default(),
+            checks: Checks::new(servers.len(), setup.voters, &setup.without_digest),
             servers,
             refusals: 0,
             violation: None,

@@ -210,6 +210,9 @@ impl World {
                     self.say(|| format!("s{} -> {to:?} {line}", server + 1));
                 }
             }
+            if let (Ok(lines), Some(Host::Server(learner))) = (&said, to) {
+                self.told_learner(learner, lines);
+            }
             self.judge(said.map(|_| ()));
             self.send(end, bytes);
             if purpose == Purpose::Quorum {

@@ -34,6 +34,8 @@ pub struct Setup {
     pub leader_serves: bool,
     /// `observerMasterPort` is set.
     pub observer_masters: bool,
+    /// Servers with `digest.enabled=false`.
+    pub without_digest: BTreeSet<usize>,
     /// Logs and snapshots have directories of their own.
     pub separate_logs: bool,
     /// The network.
@@ -73,6 +75,7 @@ impl Setup {
             snapshot_size_factor: 0.33,
             leader_serves: true,
             observer_masters: false,
+            without_digest: BTreeSet::new(),
             separate_logs: false,
             latency: Latency { min_us: 50, tail_us: 100, window: 64 << 10 },
             clients: 0,
@@ -118,7 +121,7 @@ impl Setup {
         };
         setup.clients = 2 + rng.below(5) as usize;
         let any = !rng.chance(10);
-        for kind in FaultKind::ALL {
+        for kind in FaultKind::ALL.into_iter().filter(|kind| *kind != FaultKind::Wipe) {
             if rng.chance(50) && any {
                 setup.faults.insert(kind);
             }
@@ -130,7 +133,20 @@ impl Setup {
         let sweep = &mut setup.node.sweep;
         sweep.check_interval_ms = pick(rng, &[500, 5_000, 60_000]);
         sweep.max_never_used_interval_ms = pick(rng, &[0, 3_000]);
+        setup.draw_rare(any);
         setup
+    }
+
+    /// What is drawn seldom, from a stream of its own: seeds without it are what they were before there was such a thing.
+    fn draw_rare(&mut self, any_fault: bool) {
+        let rng = &mut Rng::new(self.seed, "rare");
+        let servers = self.servers();
+        if rng.chance(25) {
+            self.without_digest = (0..servers).filter(|_| rng.chance(50)).collect();
+        }
+        if rng.chance(25) && any_fault {
+            self.faults.insert(FaultKind::Wipe);
+        }
     }
 
     /// How many servers there are.
@@ -147,7 +163,11 @@ impl Setup {
         let mut node = NodeConfig { server_id: server as u8 + 1, ..self.node.clone() };
         // One setting in `zoo.cfg`: `commitLogCount`.
         node.store.recent_count = self.window.count_min;
-        MachineSetup { node, tree: self.tree.clone() }
+        let mut tree = self.tree.clone();
+        if self.without_digest.contains(&server) {
+            (node.store.digest_enabled, tree.digest_enabled) = (false, false);
+        }
+        MachineSetup { node, tree }
     }
 
     pub(super) fn member(&self, server: usize) -> MemberSetup {

@@ -4,6 +4,7 @@ use crate::three;
 use sim::ensemble::{Setup, World, create};
 use store::Lane;
 use wire::{Acl, CreateMode, OpCode, Request};
+use zab::WindowLimits;
 
 #[test]
 fn two_of_three_are_enough_and_the_third_catches_up() {
@@ -158,5 +159,27 @@ fn a_learner_that_reads_slowly_keeps_nobody_waiting() {
     world.settle();
     assert_eq!(told(&world, "Synchronizing with Learner sid: 4 "), 1);
     assert!(world.all_have("/n19") && world.all_have("/late19"));
+    world.assert_alike();
+}
+
+/// A follower's disk is gone. It comes back with nothing, is told everything by a snapshot, and then can stand in for one that has
+/// always been there.
+#[test]
+fn a_member_without_a_disk_gets_everything_from_the_leader() {
+    let window = WindowLimits { count_min: 1, bytes: 0 };
+    let mut world = World::settled(Setup { window, snapshot_size_factor: -1.0, ..three() });
+    let [follower, other] = world.followers()[..] else { panic!("there are two") };
+    let client = world.connect(other);
+    for n in 0..10 {
+        assert_eq!(world.create(&client, &format!("/{n}")).err, 0);
+    }
+    world.wipe_disk(follower);
+    world.start_all();
+    let wiped = world.wiped();
+    assert_eq!((wiped.disks, wiped.by_snapshot, wiped.by_history), (1, 1, 0));
+    world.kill(other);
+    let client = world.connect(follower);
+    assert_eq!(world.create(&client, "/more").err, 0);
+    world.start_all();
     world.assert_alike();
 }

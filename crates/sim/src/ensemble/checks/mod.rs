@@ -4,6 +4,7 @@
 //! serves, that it has applied something.
 
 mod durable;
+mod spare;
 mod tap;
 mod z1_one_leader;
 mod z2_quorum_holds_it;
@@ -21,7 +22,7 @@ use super::network::{End, Purpose, Side};
 use super::server::Server;
 use durable::Durable;
 use node::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use store::{DiskOp, FileName};
@@ -74,12 +75,12 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(servers: usize, voters: usize) -> Checks {
+    pub(super) fn new(servers: usize, voters: usize, without_digest: &BTreeSet<usize>) -> Checks {
         Checks {
             voters,
             leaders: OneLeader::default(),
             sequence: Sequence::default(),
-            digests: SameDigest::default(),
+            digests: SameDigest::new(without_digest.clone()),
             epochs: vec![EpochFiles::default(); servers],
             disks: (0..servers).map(|_| Durable::default()).collect(),
             seen: vec![("down", Zxid(0)); servers],
@@ -106,6 +107,12 @@ impl Checks {
     pub(super) fn disk_changed(&mut self, server: usize) {
         self.disks[server].forget();
         self.seen[server] = ("down", Zxid(0));
+    }
+
+    /// A server begins anew with an empty disk.
+    pub(super) fn wiped(&mut self, server: usize) {
+        self.disk_changed(server);
+        self.epochs[server] = EpochFiles::default();
     }
 
     /// A process has read its disk.
