@@ -41,7 +41,13 @@ impl Node {
         let Ok(ForwardedRequest { session, cxid, op, .. }) = ForwardedRequest::decode(&mut reader) else {
             return self.refuse_observer(conn, "a request of it makes no sense");
         };
+        // Only its own server knows a local session: it came to the observer, and goes nowhere else.
+        let may_be_local = self.config.local_sessions_enabled
+            && !self.is_global(session)
+            && self.sessions.find(session).is_none();
         let Some(learning) = self.learning() else { return };
+        let through = learning.observers_sessions.get(&session);
+        let is_the_observers = through == Some(&conn) || (through.is_none() && may_be_local);
         match OpCode::from_code(op) {
             Some(OpCode::Sync) if learning.syncs.len() >= RELAYED_MAX => {
                 return self.refuse_observer(conn, "too many syncs wait for the leader");
@@ -50,7 +56,7 @@ impl Node {
             Some(OpCode::CreateSession) => learning.comes_through(session, conn),
             // The end of a session may come from anywhere.
             Some(OpCode::CloseSession) => {}
-            _ if learning.observers_sessions.get(&session) != Some(&conn) => data = refused(session, cxid),
+            _ if !is_the_observers => data = refused(session, cxid),
             _ => {}
         }
         self.step_peer(zab::Input::ToLeader(ToLeader::Request { data, auth_info }));

@@ -270,3 +270,19 @@ fn an_observer_has_them_and_makes_them_global() {
     assert_eq!(world.revisit(0, local.session), None);
     world.assert_alike();
 }
+
+/// The follower that observers learn from took the requests of an observer's local session for those of a session that had gone
+/// elsewhere, and refused them all.
+#[test]
+fn an_observers_own_session_writes_through_the_observers_master() {
+    let setup = Setup { observer_masters: true, leader_serves: false, ..Setup::calm(1, 3, 1) };
+    let mut world = World::settled(with_local_sessions(setup, true));
+    let client = world.connect(3);
+    let is_global = |world: &World| world.running(3).tree().sessions().contains_key(&client.session);
+    assert_eq!(world.create(&client, "/a").err, 0);
+    assert!(!is_global(&world), "only the observer knows it");
+    assert_eq!(world.call(&client, &create("/a/b", CreateMode::Ephemeral)).err, 0);
+    assert!(is_global(&world), "it owns a node");
+    assert_eq!(world.create(&client, "/c").err, 0);
+    world.assert_alike();
+}
