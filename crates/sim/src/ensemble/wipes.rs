@@ -12,7 +12,7 @@ use std::fmt;
 /// What became of wiped members.
 #[derive(Default)]
 pub(super) struct Wipes {
-    /// They have not been told anything yet.
+    /// They have not been told anything yet, and there is nothing to lose.
     empty: BTreeSet<usize>,
     pub(super) counts: Wiped,
 }
@@ -31,7 +31,9 @@ impl World {
     /// Some server that can be spared loses its disk.
     pub(super) fn wipe(&mut self) {
         let all = 0..self.servers.len();
-        let spare: Vec<usize> = all.filter(|it| self.checks.is_spare(*it, &self.servers)).collect();
+        let filled = all.filter(|it| !self.wipes.empty.contains(it)).collect::<Vec<_>>();
+        let spare: Vec<usize> =
+            filled.into_iter().filter(|it| self.checks.is_spare(*it, &self.servers)).collect();
         if let Some(server) = self.choose(&spare) {
             self.wipe_disk(server);
             let delay = self.faults.chance_below(3_000_000);
