@@ -35,6 +35,8 @@ pub struct Model {
     pub(crate) nodes: BTreeMap<String, Znode>,
     /// Timeouts in ms.
     pub(crate) sessions: BTreeMap<i64, i32>,
+    /// Sessions that are not there may ask for what needs none.
+    pub(crate) admits_strangers: bool,
 }
 
 impl Model {
@@ -49,7 +51,13 @@ impl Model {
             let stat = StatPersisted { aversion, ..StatPersisted::default() };
             nodes.insert(path.to_owned(), Znode { data: Some(Vec::new()), acl: vec![acl], stat });
         }
-        Model { options, nodes, sessions: BTreeMap::new() }
+        Model { options, nodes, sessions: BTreeMap::new(), admits_strangers: false }
+    }
+
+    /// With local sessions only their own server knows them: from now on a session that is not there may do what leaves
+    /// nothing of it behind, or may not (reference: client-protocol §8.3).
+    pub fn admit_strangers(&mut self, admits: bool) {
+        self.admits_strangers = admits;
     }
 
     /// All nodes by path.

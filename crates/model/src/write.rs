@@ -116,7 +116,7 @@ impl Model {
         if !ttl_fits || (wish.op == OpCode::CreateTtl && !mode.is_ttl()) {
             return Err(ErrorCode::BadArguments);
         }
-        self.need_session(context)?;
+        self.need_session(context, mode.is_ephemeral())?;
         let wished = wish.path.as_deref().ok_or(ErrorCode::MarshallingError)?;
         if wished.contains('\0') {
             return Err(ErrorCode::BadArguments);
@@ -172,7 +172,7 @@ impl Model {
         version: i32,
         changes: &mut Vec<Change>,
     ) -> Result<(), ErrorCode> {
-        self.need_session(context)?;
+        self.need_session(context, false)?;
         let path = path.as_deref().ok_or(ErrorCode::MarshallingError)?;
         if !is_loose(path) {
             return Err(ErrorCode::BadArguments);
@@ -207,7 +207,7 @@ impl Model {
         version: i32,
         changes: &mut Vec<Change>,
     ) -> Result<Stat, ErrorCode> {
-        self.need_session(context)?;
+        self.need_session(context, false)?;
         let path = path.as_deref().filter(|path| is_strict(path)).ok_or(ErrorCode::BadArguments)?;
         let node = self.nodes.get_mut(path).ok_or(ErrorCode::NoNode)?;
         need(node, perms::WRITE, context)?;
@@ -232,7 +232,7 @@ impl Model {
         acl: Option<&Vec<Acl<'_>>>,
         version: i32,
     ) -> Result<Stat, ErrorCode> {
-        self.need_session(context)?;
+        self.need_session(context, false)?;
         let path = path.as_deref().filter(|path| is_strict(path)).ok_or(ErrorCode::BadArguments)?;
         let acl = normalised(acl, context.credentials)?;
         let node = self.nodes.get_mut(path).ok_or(ErrorCode::NoNode)?;
@@ -244,7 +244,7 @@ impl Model {
     }
 
     fn check(&self, context: &Context<'_>, path: &Ustring<'_>, version: i32) -> Result<(), ErrorCode> {
-        self.need_session(context)?;
+        self.need_session(context, false)?;
         let path = path.as_deref().filter(|path| is_strict(path)).ok_or(ErrorCode::BadArguments)?;
         let node = self.nodes.get(path).ok_or(ErrorCode::NoNode)?;
         need(node, perms::READ, context)?;
@@ -320,8 +320,9 @@ impl Model {
         changes
     }
 
-    fn need_session(&self, context: &Context<'_>) -> Result<(), ErrorCode> {
-        match self.sessions.contains_key(&context.session) {
+    fn need_session(&self, context: &Context<'_>, is_owner: bool) -> Result<(), ErrorCode> {
+        let is_admitted = self.admits_strangers && !is_owner;
+        match is_admitted || self.sessions.contains_key(&context.session) {
             true => Ok(()),
             false => Err(ErrorCode::SessionExpired),
         }

@@ -17,6 +17,14 @@ pub struct Counts {
     pub sessions: u64,
     pub renewals: u64,
     pub expiries: u64,
+    /// Sessions that only their own server knew at first.
+    pub local_sessions: u64,
+    /// Those of them that became global.
+    pub upgrades: u64,
+    /// Ends of sessions that were no transactions.
+    pub local_ends: u64,
+    /// Transactions of leaders that keep no digest.
+    pub without_digest: u64,
     /// Requests whose outcome nobody knows.
     pub unknown: u64,
 }
@@ -37,6 +45,10 @@ impl Counts {
             sessions: self.sessions + other.sessions,
             renewals: self.renewals + other.renewals,
             expiries: self.expiries + other.expiries,
+            local_sessions: self.local_sessions + other.local_sessions,
+            upgrades: self.upgrades + other.upgrades,
+            local_ends: self.local_ends + other.local_ends,
+            without_digest: self.without_digest + other.without_digest,
             unknown: self.unknown + other.unknown,
         }
     }
@@ -45,11 +57,13 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { writes, failed_writes, reads, events, missed_events, sessions, expiries, .. } = self;
-        let (renewals, unknown) = (self.renewals, self.unknown);
+        let Counts { renewals, unknown, local_sessions, upgrades, local_ends, without_digest, .. } = self;
         write!(
             f,
             "{writes} writes, {failed_writes} of them errors, {unknown} without an answer; {reads} reads; {events} events, \
-             {missed_events} of them late; {sessions} sessions, {renewals} renewals, {expiries} expiries"
+             {missed_events} of them late; {sessions} sessions, {renewals} renewals, {expiries} expiries; \
+             {local_sessions} local sessions, {upgrades} of them upgraded, {local_ends} of them closed; \
+             {without_digest} transactions without a digest"
         )
     }
 }

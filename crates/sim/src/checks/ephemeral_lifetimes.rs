@@ -31,6 +31,8 @@ impl EphemeralLifetimes {
         self.last = zxid;
         match &record.txn {
             Txn::CreateSession { .. } => {
+                // A local session that was gone for everybody else until its server had made it global.
+                self.told_gone.remove(&session);
                 if self.over.contains(&session) || !self.alive.insert(session) {
                     return objection(format!("{zxid} creates session {session}, which was there already"));
                 }
@@ -86,9 +88,14 @@ impl EphemeralLifetimes {
         Ok(())
     }
 
+    /// Was the session ever there for all servers?
+    pub(crate) fn is_global(&self, session: SessionId) -> bool {
+        self.alive.contains(&session) || self.over.contains(&session)
+    }
+
     /// A client was given a new session.
     pub(crate) fn given(&self, session: SessionId) -> Result<(), Violation> {
-        if self.alive.contains(&session) || self.over.contains(&session) {
+        if self.is_global(session) {
             return Ok(());
         }
         objection(format!("session {session} is given to a client before its creation is committed"))

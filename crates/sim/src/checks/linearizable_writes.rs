@@ -4,7 +4,7 @@
 
 use super::multi_atomicity::is_whole;
 use super::requests::{Name, Write};
-use super::timeline::{Step, Timeline, is_moved};
+use super::timeline::{Step, Timeline};
 use super::{Violation, shown};
 use std::collections::BTreeMap;
 use wire::{ErrorCode, MultiResult, Reader, Request, Response, SessionId, Txn, TxnRecord, Zxid};
@@ -69,7 +69,8 @@ impl LinearizableWrites {
         write: Option<&Write>,
         step: &Step,
     ) -> Result<(), Violation> {
-        let (Some(write), false) = (write, is_moved(&record.txn)) else { return Ok(()) };
+        // Without an answer it was refused, since its session had gone elsewhere.
+        let (Some(write), Some(_)) = (write, &step.answer) else { return Ok(()) };
         if agrees(&record.txn, &write.request, step) {
             return Ok(());
         }
@@ -195,7 +196,11 @@ fn part_agrees(result: &MultiResult<'_>, txn: &Txn<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::checks::story::{Story, create, delete, is, session, set};
-    use wire::{CreateMode, ErrorCode, SessionId, Txn, Zxid};
+    use crate::clients::ClientEvent;
+    use wire::{CreateMode, ErrorCode, Request, SessionId, Txn, Zxid};
+
+    /// Of server 0, whose id is 1.
+    const LOCAL: SessionId = SessionId(1 << 56 | 7);
 
     fn with_node() -> Story {
         let mut story = Story::of(2);
@@ -277,6 +282,79 @@ mod tests {
         let error = || Txn::Error { code: ErrorCode::NotEmpty.code() };
         story.commit_next(SessionId(0), 0, error()).expect("somebody wrote below the container before");
         is("C1", story.commit_next(session(0), 77, error()));
+    }
+
+    /// The client has left an observer: the observer's master sends something else up, and nobody is told of that.
+    #[test]
+    fn only_a_master_of_observers_refuses_what_a_client_has_left_behind() {
+        let refused = || Txn::Error { code: ErrorCode::BadArguments.code() };
+        let mut story = with_node();
+        let xid = story.ask(0, set("/a", "x"));
+        is("C1", story.commit_next(session(0), xid, refused()));
+        let mut story = with_node();
+        story.checks.allow_observer_masters();
+        let xid = story.ask(0, set("/a", "x"));
+        story.commit_next(session(0), xid, refused()).expect("it has left");
+        is("C1", story.answer_with(0, xid, (story.zxid, ErrorCode::BadArguments.code(), Vec::new())));
+    }
+
+    /// The client 2 has a session that its server alone knows, and asks it for a node.
+    fn local_session(mode: CreateMode) -> (Story, i32) {
+        let mut story = with_node();
+        story.checks.allow_local_sessions();
+        story.connect(2, 0, None);
+        story
+            .see(2, ClientEvent::SessionGiven { session: LOCAL, timeout_ms: 4000 })
+            .expect("the server's own");
+        let xid = story.ask(2, create("/b", mode));
+        (story, xid)
+    }
+
+    #[test]
+    fn a_local_session_writes_like_any_other_but_owns_nothing() {
+        let create = wire::CreateTxn {
+            path: Some("/b".into()),
+            data: None,
+            acl: Some(vec![wire::Acl::open()]),
+            ephemeral: false,
+            parent_cversion: 2,
+        };
+        let created = || Txn::Create { op: wire::OpCode::Create, create: create.clone() };
+        let expired = || Txn::Error { code: ErrorCode::SessionExpired.code() };
+        let (mut story, xid) = local_session(CreateMode::Persistent);
+        story.commit_next(LOCAL, xid, created()).expect("it needs no session");
+        let (mut story, xid) = local_session(CreateMode::Persistent);
+        story.commit_next(LOCAL, xid, expired()).expect("the leader may take it for one that is over");
+        let (mut story, xid) = local_session(CreateMode::Ephemeral);
+        is(
+            "C8",
+            story.commit_next(
+                LOCAL,
+                xid,
+                Txn::Create {
+                    op: wire::OpCode::Create,
+                    create: wire::CreateTxn { ephemeral: true, ..create },
+                },
+            ),
+        );
+        let (mut story, xid) = local_session(CreateMode::Ephemeral);
+        story.commit_next(LOCAL, xid, expired()).expect("it has to become global first");
+    }
+
+    #[test]
+    fn the_end_of_a_local_session_is_no_transaction() {
+        let (mut story, xid) = local_session(CreateMode::Persistent);
+        story.see(2, ClientEvent::Lost { outstanding: vec![xid], by_client: false }).expect("that happens");
+        story.connect(2, 0, Some(LOCAL));
+        story
+            .see(2, ClientEvent::SessionRenewed { session: LOCAL, timeout_ms: 4000 })
+            .expect("its server is there");
+        let end = story.ask(2, Request::CloseSession);
+        story.answer_with(2, end, (story.zxid, 0, Vec::new())).expect("an answer is all there is");
+        let mut elsewhere = with_node();
+        elsewhere.checks.allow_local_sessions();
+        elsewhere.connect(2, 1, None);
+        is("C8", elsewhere.see(2, ClientEvent::SessionGiven { session: LOCAL, timeout_ms: 4000 }));
     }
 
     /// The second write was asked for when the first one had been answered, and went in front of it.

@@ -61,7 +61,7 @@ use monotonic_sessions::MonotonicSessions;
 use requests::{Asked, Conn, Requests, is_write};
 use sequential_nodes::SequentialNodes;
 use session_expiry::SessionExpiry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::rc::Rc;
 use timeline::{Timeline, has_effect, is_moved};
@@ -84,6 +84,8 @@ pub struct Checks {
     durability: Durability,
     session_expiry: SessionExpiry,
     availability: Availability,
+    /// Sessions that only their own server knew at first; none where there is no such thing.
+    local: Option<BTreeSet<SessionId>>,
     expectations: Expectations,
     /// When a client last did something.
     now_us: u64,
@@ -105,6 +107,7 @@ impl Checks {
             durability: Durability::default(),
             session_expiry: SessionExpiry::default(),
             availability: Availability::default(),
+            local: None,
             expectations: Expectations::default(),
             now_us: 0,
             counts: Counts::default(),
@@ -114,6 +117,17 @@ impl Checks {
     /// How much was judged so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Servers begin sessions of their own (`localSessionsEnabled`), and make them global when that is needed.
+    pub fn allow_local_sessions(&mut self) {
+        self.local = Some(BTreeSet::new());
+        self.timeline.allow_local_sessions();
+    }
+
+    /// Some servers learn from followers (`observerMasterPort`).
+    pub fn allow_observer_masters(&mut self) {
+        self.timeline.allow_observer_masters();
     }
 
     /// From now on more is demanded, or less.
@@ -145,7 +159,7 @@ impl Checks {
             ClientEvent::SessionGiven { session, .. } => {
                 self.counts.sessions += 1;
                 self.welcome(client, *session);
-                self.ephemeral_lifetimes.given(*session)
+                self.given(client, *session)
             }
             ClientEvent::SessionRenewed { session, .. } => {
                 self.counts.renewals += 1;
@@ -195,6 +209,7 @@ impl Checks {
             }
         };
         self.counts.transactions += 1;
+        self.counts.without_digest += u64::from(record.digest.is_none());
         let name = (record.header.client_id, record.header.cxid);
         let write = self.requests.committed(name);
         self.linearizable_writes.committed(&record, write.as_ref())?;
@@ -207,7 +222,11 @@ impl Checks {
         self.ephemeral_lifetimes.committed(&record)?;
         self.sequential_nodes.committed(&record, write.as_ref().map(|write| &*write.request))?;
         match record.txn {
-            Txn::CreateSession { timeout_ms } => self.session_expiry.created(self.now_us, name.0, timeout_ms),
+            Txn::CreateSession { timeout_ms } => {
+                let was_local = self.local.as_ref().is_some_and(|local| local.contains(&name.0));
+                self.counts.upgrades += u64::from(was_local);
+                self.session_expiry.created(self.now_us, name.0, timeout_ms);
+            }
             Txn::CloseSession { .. } => {
                 self.fifo_order.closed(name.0);
                 self.session_expiry.closed(name.0, write.is_some());
@@ -235,6 +254,27 @@ impl Checks {
         self.ephemeral_lifetimes.finish_expired()?;
         self.session_expiry.finish(self.now_us, self.expectations.expiry)?;
         self.availability.finish(self.now_us, self.requests.under_way(), self.expectations.calm)
+    }
+
+    /// A new session; its number says which server's own it can be.
+    fn given(&mut self, client: usize, session: SessionId) -> Result<(), Violation> {
+        let server = self.requests.conn(client).map(|conn| conn.server as u64 + 1);
+        match &mut self.local {
+            Some(local)
+                if !self.ephemeral_lifetimes.is_global(session) && server == Some(session.0 as u64 >> 56) =>
+            {
+                self.counts.local_sessions += 1;
+                local.insert(session);
+                Ok(())
+            }
+            _ => self.ephemeral_lifetimes.given(session),
+        }
+    }
+
+    /// Is it the end of a session that no other server knows? Nothing is to be done for it but to answer.
+    fn ends_locally(&self, session: SessionId, request: &Request<'_>) -> bool {
+        let is_local = self.local.as_ref().is_some_and(|local| local.contains(&session));
+        *request == Request::CloseSession && is_local && !self.ephemeral_lifetimes.is_global(session)
     }
 
     fn welcome(&mut self, client: usize, session: SessionId) {
@@ -311,6 +351,14 @@ impl Checks {
             self.counts.writes += 1;
             self.counts.failed_writes += u64::from(err != 0);
             self.availability.answered(self.now_us, client, &asked, self.expectations.calm)?;
+            if self.ends_locally(session, &request) {
+                self.counts.local_ends += 1;
+                return if (err, body) == (0, &[]) {
+                    Ok(())
+                } else {
+                    nonsense(format!("{err} for closeSession"))
+                };
+            }
             if let Request::Multi { ops } = &*request {
                 self.counts.multis += 1;
                 multi_atomicity::answered(ops, reply.0, err, body)?;

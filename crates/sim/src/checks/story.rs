@@ -17,7 +17,7 @@ pub(crate) type Reply = (i64, i32, Vec<u8>);
 pub(crate) struct Story {
     pub(crate) checks: Checks,
     model: Model,
-    zxid: i64,
+    pub(crate) zxid: i64,
     xid: i32,
     pub(crate) at_us: u64,
     asked: BTreeMap<(usize, i32), Request<'static>>,

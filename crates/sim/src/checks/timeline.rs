@@ -33,12 +33,29 @@ pub(crate) struct Timeline {
     then_at: usize,
     steps: Vec<Step>,
     by_name: BTreeMap<Name, usize>,
+    /// There are sessions that only their own server knows.
+    local_sessions: bool,
+    /// Some servers learn from followers.
+    observer_masters: bool,
 }
 
 impl Timeline {
     pub(crate) fn new(options: Options) -> Timeline {
         let (now, then) = (Model::new(options), Model::new(options));
-        Timeline { now, then, then_at: 0, steps: Vec::new(), by_name: BTreeMap::new() }
+        let by_name = BTreeMap::new();
+        let (then_at, steps) = (0, Vec::new());
+        let (local_sessions, observer_masters) = (false, false);
+        Timeline { now, then, then_at, steps, by_name, local_sessions, observer_masters }
+    }
+
+    /// From now on there are sessions that only their own server knows.
+    pub(crate) fn allow_local_sessions(&mut self) {
+        self.local_sessions = true;
+    }
+
+    /// From now on there are servers that learn from followers.
+    pub(crate) fn allow_observer_masters(&mut self) {
+        self.observer_masters = true;
     }
 
     /// The last committed transaction.
@@ -73,6 +90,15 @@ impl Timeline {
     /// The transactions in their order.
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// A follower that observers learn from sends something else in the place of a request that comes through an observer
+    /// whose client has left it: it fails with BADARGUMENTS at every leader. Nobody is told.
+    fn is_stand_in(&self, txn: &Txn<'_>, context: &Context<'_>, request: &Request<'_>) -> bool {
+        let bad = ErrorCode::BadArguments;
+        self.observer_masters
+            && *txn == Txn::Error { code: bad.code() }
+            && self.now.clone().write(context, request).answer != Err(bad)
     }
 
     /// Can a server be there? It can be behind any committed transaction, and where a new epoch begins.
@@ -111,9 +137,12 @@ impl Timeline {
             session: header.client_id.0,
             credentials: write.map_or(&[][..], |write| &write.credentials),
         };
+        // Of a session that it does not know a leader cannot tell whether it is a local one of another server or is over.
+        self.now.admit_strangers(self.local_sessions && !refuses_session(&record.txn));
         let (mut changes, mut answer, mut touched) = (Vec::new(), None, BTreeSet::new());
         match (&record.txn, write) {
             (txn, _) if is_moved(txn) => {}
+            (txn, Some(write)) if self.is_stand_in(txn, &context, &write.request) => {}
             (_, Some(write)) => {
                 let outcome = self.now.write(&context, &write.request);
                 (changes, answer) = (outcome.changes, Some(outcome.answer));
@@ -157,6 +186,12 @@ impl Timeline {
 pub(crate) fn is_moved(txn: &Txn<'_>) -> bool {
     let moved = |txn: &Txn<'_>| *txn == Txn::Error { code: ErrorCode::SessionMoved.code() };
     moved(txn) || matches!(txn, Txn::Multi { ops } if ops.iter().any(moved))
+}
+
+/// Was it refused because there is no such session?
+fn refuses_session(txn: &Txn<'_>) -> bool {
+    let refused = |txn: &Txn<'_>| *txn == Txn::Error { code: ErrorCode::SessionExpired.code() };
+    refused(txn) || matches!(txn, Txn::Multi { ops } if ops.first().is_some_and(refused))
 }
 
 /// Does it change anything?

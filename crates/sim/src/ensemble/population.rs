@@ -37,7 +37,14 @@ impl World {
         let (seed, servers) = (self.setup.seed, self.servers.len());
         let workload = WorkloadSetup::draw(&mut Rng::new(seed, "workload"));
         let extended_types = self.setup.tree.extended_types;
-        self.population.checks = Some(Checks::new(model::Options { extended_types }));
+        let mut checks = Checks::new(model::Options { extended_types });
+        if self.setup.node.local_sessions_enabled {
+            checks.allow_local_sessions();
+        }
+        if self.setup.observer_masters {
+            checks.allow_observer_masters();
+        }
+        self.population.checks = Some(checks);
         for number in 0..self.setup.clients {
             let setup = ClientSetup { seed, number, servers, requests: u32::MAX, workload: workload.clone() };
             let client = Client::new(&setup);

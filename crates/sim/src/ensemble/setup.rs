@@ -144,6 +144,10 @@ impl Setup {
         if rng.chance(25) {
             self.without_digest = (0..servers).filter(|_| rng.chance(50)).collect();
         }
+        if rng.chance(25) {
+            self.node.local_sessions_enabled = true;
+            self.node.local_sessions_upgrading_enabled = true;
+        }
         if rng.chance(25) && any_fault {
             self.faults.insert(FaultKind::Wipe);
         }
