@@ -4,10 +4,9 @@
 mod machine;
 
 use machine::leading::{
-    FOUR, ONE, TWO, ack, ack_epoch, delivered, elected, elected_by, established, hello, join, leads, said,
-    write, z,
+    FOUR, ONE, TWO, ack, ack_epoch, elected, elected_by, established, hello, join, leads, said, write, z,
 };
-use machine::{kinds, txn};
+use machine::{delivered, kinds, txn};
 use wire::{PacketType, Zxid};
 use zab::{DiskAction, Epoch, Input, LogSlice, Read, ToLearner};
 

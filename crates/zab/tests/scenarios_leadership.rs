@@ -3,10 +3,8 @@
 
 mod machine;
 
-use machine::leading::{
-    FOUR, ONE, TWO, ack, ack_epoch, delivered, elected, established, hello, join, said, write, z,
-};
-use machine::{Machine, from};
+use machine::leading::{FOUR, ONE, TWO, ack, ack_epoch, elected, established, hello, join, said, write, z};
+use machine::{Machine, delivered, from};
 use wire::{Encode, LearnerInfo, PacketType, Zxid};
 use zab::{ConnId, DiskAction, Event, Input, LogSlice, Port, RoleChange, ServerId, ToLearner};
 

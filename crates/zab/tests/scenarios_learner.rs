@@ -3,10 +3,10 @@
 mod machine;
 
 use machine::learning::{
-    commit, delivered, follow_again, follower, follower_with, following, has_role, hear, learner, left,
-    new_leader, plans, propose, up_to_date, z,
+    commit, follow_again, follower, follower_with, following, has_role, hear, learner, left, new_leader,
+    plans, propose, up_to_date, z,
 };
-use machine::{Machine, QUORUM, ensemble, follow, from, kinds, txn};
+use machine::{Machine, QUORUM, delivered, ensemble, follow, from, kinds, txn};
 use wire::{PacketType, ServerState, Zxid};
 use zab::{DiskOutcome, DiskState, Epoch, Event, Input, Port, Txn};
 

@@ -73,8 +73,3 @@ pub fn said(machine: &mut Machine, conn: ConnId) -> Vec<String> {
 pub fn leads(machine: &Machine) -> bool {
     machine.events.contains(&Event::Role(RoleChange::Leading { epoch: Epoch(2) }))
 }
-
-pub fn delivered(machine: &Machine) -> Vec<Zxid> {
-    let zxid = |event: &Event| if let Event::Deliver { txn, .. } = event { Some(txn.zxid) } else { None };
-    machine.events.iter().filter_map(zxid).collect()
-}

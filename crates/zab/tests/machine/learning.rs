@@ -65,11 +65,6 @@ pub fn plans(machine: &Machine) -> Vec<String> {
     machine.plans.iter().map(name).collect()
 }
 
-pub fn delivered(machine: &Machine) -> Vec<Zxid> {
-    let zxid = |event: &Event| if let Event::Deliver { txn, .. } = event { Some(txn.zxid) } else { None };
-    machine.events.iter().filter_map(zxid).collect()
-}
-
 pub fn has_role(machine: &Machine, role: &RoleChange) -> bool {
     machine.events.iter().any(|event| matches!(event, Event::Role(r) if r == role))
 }

@@ -273,3 +273,9 @@ pub fn kinds(bytes: &[u8]) -> Vec<String> {
     }
     out
 }
+
+/// What was handed up, by zxid.
+pub fn delivered(machine: &Machine) -> Vec<Zxid> {
+    let zxid = |event: &Event| if let Event::Deliver { txn, .. } = event { Some(txn.zxid) } else { None };
+    machine.events.iter().filter_map(zxid).collect()
+}
