@@ -1,6 +1,6 @@
 //! What a subtree must look like: the acknowledged operations, and those under way.
 
-use super::Random;
+use crate::rng::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Acl, Id, MultiOp, OpCode, Request, perms};
 
@@ -41,7 +41,7 @@ pub(super) struct History {
 
 impl History {
     /// Chooses an operation that succeeds after all those before it.
-    pub(super) fn choose(&mut self, random: &mut Random) -> Operation {
+    pub(super) fn choose(&mut self, random: &mut Rng) -> Operation {
         let steps = if random.below(5) == 0 { 1 + random.below(4) } else { 1 };
         let operation: Operation = (0..steps)
             .map(|_| {
@@ -54,12 +54,12 @@ impl History {
         operation
     }
 
-    fn choose_step(&mut self, random: &mut Random) -> Step {
+    fn choose_step(&mut self, random: &mut Rng) -> Step {
         self.serial += 1;
         let mut data = format!("{:x} ", self.serial).into_bytes();
-        data.resize(data.len() + random.below(200) as usize, b'.');
-        let count = self.expected.len() as u64;
-        let victim = self.expected.iter().nth(random.below(count) as usize);
+        data.resize(data.len() + random.below(200), b'.');
+        let count = self.expected.len();
+        let victim = self.expected.iter().nth(random.below(count));
         match (victim, random.below(10)) {
             (Some((name, _)), 0..=1) if count > 50 || random.below(3) == 0 => {
                 Step::Delete { name: name.clone() }

@@ -11,6 +11,7 @@ mod worker;
 pub use process::ServerProcess;
 
 use crate::patience::START_PATIENCE;
+use crate::rng::Rng;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -90,21 +91,21 @@ impl fmt::Display for Report {
 /// # Errors
 /// The first violation, or what kept the plan from being carried out.
 pub fn run(options: &Options) -> Result<Report, String> {
-    let mut random = Random(options.seed);
+    let mut random = Rng::new(options.seed);
     let mut report = Report::default();
     let mut workers: Vec<Worker> =
-        (0..options.workers).map(|i| Worker::new(i, options.depth, random.next())).collect();
+        (0..options.workers).map(|i| Worker::new(i, options.depth, random.bits())).collect();
     let mut server = ServerProcess::prepare(&options.binary, &options.dir, &options.config)?;
     while report.kills < options.kills {
         let started = Instant::now();
         server.start()?;
         if report.kills > 0 && random.below(4) == 0 {
-            std::thread::sleep(Duration::from_millis(random.below(60)));
+            std::thread::sleep(Duration::from_millis(random.below(60) as u64));
             report.kills_at_start += 1;
         } else {
             server.wait_until_serving(START_PATIENCE)?;
             report.start_ms_max = report.start_ms_max.max(started.elapsed().as_millis() as u64);
-            let load = Duration::from_millis(20 + random.below(options.load_max.as_millis() as u64));
+            let load = Duration::from_millis(20 + random.below(options.load_max.as_millis() as usize) as u64);
             under_load(&mut workers, &mut server, load, &mut report)?;
         }
         server.kill()?;
@@ -157,23 +158,4 @@ fn under_load(
         report.unacknowledged_applied += part.unacknowledged_applied;
     }
     Ok(())
-}
-
-/// SplitMix64: small, and good enough for plans.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// 0..bound.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
 }

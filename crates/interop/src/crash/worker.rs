@@ -1,8 +1,9 @@
 //! One session and its subtree, through many deaths of the server.
 
+use super::Report;
 use super::history::{Child, Children, History, open_acl, request};
-use super::{Random, Report};
 use crate::patience::patient;
+use crate::rng::Rng;
 use client::{Connection, Error};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,7 +45,7 @@ impl Cycle {
 pub(super) struct Worker {
     directory: String,
     depth: usize,
-    random: Random,
+    random: Rng,
     history: History,
     session: Option<(SessionId, [u8; PASSWORD_LEN])>,
     last_zxid: i64,
@@ -56,7 +57,7 @@ impl Worker {
         Worker {
             directory: format!("/crash-{index}"),
             depth,
-            random: Random(seed),
+            random: Rng::new(seed),
             history: History::default(),
             session: None,
             last_zxid: 0,
