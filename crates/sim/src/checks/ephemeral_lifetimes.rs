@@ -31,8 +31,6 @@ impl EphemeralLifetimes {
         self.last = zxid;
         match &record.txn {
             Txn::CreateSession { .. } => {
-                // A local session that was gone for everybody else until its server had made it global.
-                self.told_gone.remove(&session);
                 if self.over.contains(&session) || !self.alive.insert(session) {
                     return objection(format!("{zxid} creates session {session}, which was there already"));
                 }

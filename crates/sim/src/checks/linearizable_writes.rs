@@ -341,6 +341,24 @@ mod tests {
         story.commit_next(LOCAL, xid, expired()).expect("it has to become global first");
     }
 
+    /// Another server says that there is no such session, and is right at that moment.
+    #[test]
+    fn a_session_that_becomes_global_too_late() {
+        let (mut story, xid) = local_session(CreateMode::Persistent);
+        let lost = |outstanding| ClientEvent::Lost { outstanding, by_client: false };
+        story.see(2, lost(vec![xid])).expect("that happens");
+        story.connect(2, 1, Some(LOCAL));
+        story.commit_next(LOCAL, 0, Txn::CreateSession { timeout_ms: 4000 }).expect("an upgrade");
+        story.see(2, ClientEvent::SessionExpired { session: LOCAL }).expect("its server alone knew it");
+        let mut held = story.held();
+        held.sessions.insert(LOCAL.0, 4000);
+        story.checks.finish(std::slice::from_ref(&held)).expect("it was so when it was said");
+        story.see(2, lost(Vec::new())).expect("that happens");
+        story.connect(2, 1, Some(LOCAL));
+        story.see(2, ClientEvent::SessionExpired { session: LOCAL }).expect("judged in the end");
+        is("C8", story.checks.finish(&[held]));
+    }
+
     #[test]
     fn the_end_of_a_local_session_is_no_transaction() {
         let (mut story, xid) = local_session(CreateMode::Persistent);

@@ -61,7 +61,7 @@ use monotonic_sessions::MonotonicSessions;
 use requests::{Asked, Conn, Requests, is_write};
 use sequential_nodes::SequentialNodes;
 use session_expiry::SessionExpiry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::rc::Rc;
 use timeline::{Timeline, has_effect, is_moved};
@@ -84,8 +84,8 @@ pub struct Checks {
     durability: Durability,
     session_expiry: SessionExpiry,
     availability: Availability,
-    /// Sessions that only their own server knew at first; none where there is no such thing.
-    local: Option<BTreeSet<SessionId>>,
+    /// Sessions that only their own server knew at first, and when they became global; none where there is no such thing.
+    local: Option<BTreeMap<SessionId, Option<u64>>>,
     expectations: Expectations,
     /// When a client last did something.
     now_us: u64,
@@ -121,7 +121,7 @@ impl Checks {
 
     /// Servers begin sessions of their own (`localSessionsEnabled`), and make them global when that is needed.
     pub fn allow_local_sessions(&mut self) {
-        self.local = Some(BTreeSet::new());
+        self.local = Some(BTreeMap::new());
         self.timeline.allow_local_sessions();
     }
 
@@ -169,7 +169,9 @@ impl Checks {
             ClientEvent::SessionExpired { session } => {
                 self.counts.expiries += 1;
                 let was_silent = self.session_expiry.is_silent(*session, self.now_us);
-                self.ephemeral_lifetimes.expired(*session, was_silent);
+                if !self.was_local(client, *session) {
+                    self.ephemeral_lifetimes.expired(*session, was_silent);
+                }
                 Ok(())
             }
             ClientEvent::Asked { xid, request } => {
@@ -223,8 +225,11 @@ impl Checks {
         self.sequential_nodes.committed(&record, write.as_ref().map(|write| &*write.request))?;
         match record.txn {
             Txn::CreateSession { timeout_ms } => {
-                let was_local = self.local.as_ref().is_some_and(|local| local.contains(&name.0));
-                self.counts.upgrades += u64::from(was_local);
+                let was_local = self.local.as_mut().and_then(|local| local.get_mut(&name.0));
+                if let Some(since_us) = was_local {
+                    self.counts.upgrades += 1;
+                    since_us.get_or_insert(self.now_us);
+                }
                 self.session_expiry.created(self.now_us, name.0, timeout_ms);
             }
             Txn::CloseSession { .. } => {
@@ -264,16 +269,23 @@ impl Checks {
                 if !self.ephemeral_lifetimes.is_global(session) && server == Some(session.0 as u64 >> 56) =>
             {
                 self.counts.local_sessions += 1;
-                local.insert(session);
+                local.insert(session, None);
                 Ok(())
             }
             _ => self.ephemeral_lifetimes.given(session),
         }
     }
 
+    /// Did only one server know the session when the client's connection began? Then any other one tells the truth when it says
+    /// that there is no such session, and the client may hear that late.
+    fn was_local(&self, client: usize, session: SessionId) -> bool {
+        let (Some(conn), Some(local)) = (self.requests.conn(client), &self.local) else { return false };
+        local.get(&session).is_some_and(|since_us| since_us.is_none_or(|since_us| since_us >= conn.at_us))
+    }
+
     /// Is it the end of a session that no other server knows? Nothing is to be done for it but to answer.
     fn ends_locally(&self, session: SessionId, request: &Request<'_>) -> bool {
-        let is_local = self.local.as_ref().is_some_and(|local| local.contains(&session));
+        let is_local = self.local.as_ref().is_some_and(|local| local.contains_key(&session));
         *request == Request::CloseSession && is_local && !self.ephemeral_lifetimes.is_global(session)
     }
 
