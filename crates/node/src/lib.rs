@@ -10,6 +10,7 @@ mod expiry;
 mod handshake;
 mod intake;
 mod io;
+mod learners;
 mod log_lane;
 mod member;
 mod node;
@@ -31,6 +32,7 @@ pub use io::{
     Admin, ConnId, Halt, HistoryQuery, Input, Membership, Note, NoteLevel, Now, Outputs, PeerInput,
     PeerOutputs, Recover, RecoverFailure, WORD_BUFFER_BYTES,
 };
+pub use learners::{LearnerFigures, Learners};
 pub use node::Node;
 pub use traffic::{NamespaceTraffic, Traffic};
 pub use views::{

@@ -45,13 +45,15 @@ impl Stats {
         stats
     }
 
-    /// `srst`: everything but the names of the namespaces that have had traffic.
+    /// `srst`: everything but the names of the namespaces that have had traffic, and of learners.
     pub(crate) fn reset(&mut self) {
         self.latency = LatencyFigures::default();
         (self.received, self.sent) = (0, 0);
         let mut traffic = std::mem::take(&mut self.metrics.traffic);
         traffic.reset();
-        self.metrics = Metrics { traffic, ..fresh_metrics() };
+        let mut learners = std::mem::take(&mut self.metrics.learners);
+        learners.reset();
+        self.metrics = Metrics { traffic, learners, ..fresh_metrics() };
     }
 
     /// A role of an ensemble's member begins: its own figures, but not the metrics.

@@ -1,6 +1,7 @@
 //! What four-letter words and metrics may look at (reference: operations §3.4, §5). Times of day are ms since 1970.
 
 use crate::ConnId;
+use crate::learners::Learners;
 use crate::traffic::Traffic;
 use std::net::SocketAddr;
 use wire::{SessionId, Zxid};
@@ -231,6 +232,8 @@ pub struct Metrics {
     pub node_children_watch_count: Summary,
     /// Bytes by the top component of the path.
     pub traffic: Traffic,
+    /// By server.
+    pub learners: Learners,
     /// ms to read the files at the start.
     pub dbinittime: Summary,
     /// Transactions read from the logs at the start.

@@ -80,6 +80,12 @@ impl History {
         self.outstanding.front().map(|txn| txn.zxid)
     }
 
+    /// One that is not committed yet.
+    pub(crate) fn outstanding(&self, zxid: Zxid) -> Option<&Txn> {
+        let at = self.outstanding.partition_point(|txn| txn.zxid < zxid);
+        self.outstanding.get(at).filter(|txn| txn.zxid == zxid)
+    }
+
     /// Commits the oldest outstanding one.
     pub(crate) fn commit_oldest(&mut self) -> Zxid {
         let txn = self.outstanding.pop_front().expect("something is outstanding");

@@ -252,6 +252,27 @@ pub enum Event {
     State(PeerState),
     /// For those who watch: a learner begins to be brought up to date.
     Synchronising(SyncMode),
+    /// For those who watch: a server has acknowledged a transaction that was not committed before, now and then.
+    Acked {
+        /// Which server, this one too.
+        server: ServerId,
+        /// What.
+        txn: Txn,
+    },
+    /// For those who watch: so many packets wait for a learner, now and then.
+    Queued {
+        /// Which learner.
+        server: ServerId,
+        /// How many.
+        packets: u64,
+    },
+    /// For those who watch: so long has something waited for a learner, now and then.
+    Waited {
+        /// Which learner.
+        server: ServerId,
+        /// How long.
+        us: u64,
+    },
     /// For those who watch: this server gives up leading because voters look for another leader.
     Disloyal,
     /// For those who watch: a learner has acknowledged that.

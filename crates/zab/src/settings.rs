@@ -30,6 +30,9 @@ pub struct PeerConfig {
     pub snap_syncs_max: usize,
     /// `leader.maxConcurrentDiffSyncs`: the same for history.
     pub diff_syncs_max: usize,
+    /// `leader.ackLoggingFrequency`: whose zxid is a multiple of it, of that transaction every acknowledgement is told;
+    /// 0 is none.
+    pub ack_logging_frequency: u32,
     /// `zookeeper.cnxTimeout`
     pub cnx_timeout_ms: u64,
     /// `multiAddress.enabled`
@@ -62,6 +65,7 @@ impl PeerConfig {
             observer_election_delay_ms: 200,
             snap_syncs_max: 10,
             diff_syncs_max: 100,
+            ack_logging_frequency: 1000,
             cnx_timeout_ms: 5000,
             multi_address: false,
             force_snapshot: false,
@@ -102,6 +106,10 @@ impl Settings {
 
     pub(crate) fn me(&self) -> ServerId {
         self.config.me
+    }
+
+    pub(crate) fn ack_logging_frequency(&self) -> Option<i64> {
+        Some(i64::from(self.config.ack_logging_frequency)).filter(|frequency| *frequency > 0)
     }
 
     /// Is this server configured not to vote?

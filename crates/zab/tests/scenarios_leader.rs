@@ -4,11 +4,12 @@
 mod machine;
 
 use machine::leading::{
-    FOUR, ONE, TWO, ack, ack_epoch, elected, elected_by, established, hello, join, leads, said, write, z,
+    FOUR, ONE, TWO, ack, ack_epoch, elected, elected_by, elected_with, established, hello, join, leads, said,
+    write, z,
 };
-use machine::{delivered, kinds, txn};
+use machine::{Machine, delivered, kinds, txn};
 use wire::{PacketType, Zxid};
-use zab::{DiskAction, Epoch, Input, LogSlice, Read, ToLearner};
+use zab::{DiskAction, Epoch, Event, Input, LogSlice, Read, ServerId, ToLearner};
 
 #[test]
 fn zookeeper_2959_observers_count_for_nothing_whoever_they_say_they_are() {
@@ -283,4 +284,57 @@ fn a_sync_is_answered_between_the_commits_that_it_came_between() {
         let [first, second] = [1, 2].map(|n| format!("{word} 0x20000000{n}"));
         assert_eq!(told, [first.as_str(), "SYNC 0x0", second.as_str(), "SYNC 0x0"], "{kind:?}");
     }
+}
+
+/// `ack_latency` and `leader.ackLoggingFrequency`: acknowledgements that are no news to the leader are not told.
+#[test]
+fn those_who_watch_hear_of_acknowledgements_of_every_so_many_th_transaction() {
+    let mut machine = elected_with(3, 1, |config| config.ack_logging_frequency = 2);
+    join(&mut machine, ONE, z(1, 5));
+    ack(&mut machine, ONE, z(2, 0));
+    for counter in 1..=4 {
+        machine.step(Input::Propose(txn(z(2, counter))));
+    }
+    for counter in 1..=3 {
+        ack(&mut machine, ONE, z(2, counter));
+    }
+    machine.disk();
+    ack(&mut machine, ONE, z(2, 3));
+    let acked: Vec<(i64, Zxid)> = (machine.events.iter())
+        .filter_map(|event| match event {
+            Event::Acked { server, txn } => Some((server.0, txn.zxid)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(acked[0], (1, z(2, 2)));
+    assert!(acked[1..].iter().all(|(server, _)| *server == 3), "{acked:?}");
+    assert!(acked.len() > 1, "its own disk counts too");
+}
+
+/// `learner_handler_qp_size` and `learner_handler_qp_time_ms`
+#[test]
+fn those_who_watch_hear_what_waits_for_a_learner() {
+    let mut machine = established();
+    let heard = |machine: &mut Machine| -> Vec<Event> {
+        let all = machine.events.drain(..);
+        all.filter(|event| matches!(event, Event::Queued { .. } | Event::Waited { .. })).collect()
+    };
+    let half_tick = |machine: &mut Machine| {
+        machine.now += 250_000;
+        machine.step(Input::Tick);
+    };
+    heard(&mut machine);
+    half_tick(&mut machine);
+    let server = ServerId(1);
+    let nothing = [Event::Queued { server, packets: 0 }, Event::Waited { server, us: 0 }];
+    assert_eq!(heard(&mut machine), nothing);
+    machine.step(Input::Written { conn: ONE, pending: 2 << 20 });
+    for counter in 1..=3 {
+        machine.step(Input::Propose(txn(z(2, counter))));
+    }
+    half_tick(&mut machine);
+    assert_eq!(heard(&mut machine), [Event::Queued { server, packets: 3 }]);
+    machine.now += 7_000;
+    machine.step(Input::Written { conn: ONE, pending: 0 });
+    assert_eq!(heard(&mut machine), [Event::Waited { server, us: 7_000 }]);
 }

@@ -26,6 +26,8 @@ const CLOCK: &str = "it is a time, or depends on one";
 const NO_JVM: &str = "there is no JVM (differences)";
 const POLLS: &str = "it counts how often each server was asked before it was ready";
 const NO_STAGE: &str = "a stage that does not exist here shows zeros (differences)";
+const QUEUE: &str =
+    "what waits for a learner is looked at twice a tick, by Apache with every packet (differences)";
 const NO_CACHE: &str = "there is no cache of responses to hit or miss (differences)";
 const REPLAY: &str = "Apache counts the replay of its log as traffic (differences)";
 const START_SNAPSHOT: &str =
@@ -109,7 +111,7 @@ const ENTRIES: &[Entry] = &[
     only("ensemble", "mntr", "zk_min_inflight_*_count", CLOCK),
     only("ensemble", "mntr", "zk_max_inflight_*_count", CLOCK),
     only("ensemble", "mntr", "zk_sum_inflight_*_count", CLOCK),
-    only("ensemble", "mntr", "zk_*_learner_handler_qp_*", NO_STAGE),
+    only("ensemble", "mntr", "zk_*_learner_handler_qp_*", QUEUE),
     only("ensemble", "mntr", "zk_*_learner_request_processor_queue_size", NO_STAGE),
     only("ensemble", "mntr", "zk_request_commit_queued", NO_STAGE),
     only("ensemble", "mntr", "zk_*_commit_proc_*", NO_STAGE),

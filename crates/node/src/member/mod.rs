@@ -337,6 +337,12 @@ impl Node {
                 self.sync_under_way(how);
             }
             Event::Synchronised(how) => self.sync_under_way(how),
+            Event::Acked { server, txn } => {
+                let age_ms = self.age_ms(figures::made_ms(&txn));
+                self.stats.metrics.learners.acked(server, age_ms);
+            }
+            Event::Queued { server, packets } => self.stats.metrics.learners.queued(server, packets),
+            Event::Waited { server, us } => self.stats.metrics.learners.waited(server, us / 1000),
             Event::Disloyal => self.stats.metrics.quit_leading_due_to_disloyal_voter += 1,
             // Configurations change only by reconfiguration, which is not there yet.
             Event::Config(_) => {}

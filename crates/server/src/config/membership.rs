@@ -64,6 +64,7 @@ impl Config {
         peer.observer_election_delay_ms = positive(ensemble.observer_election_delay_ms);
         peer.snap_syncs_max = positive(ensemble.max_concurrent_snap_syncs) as usize;
         peer.diff_syncs_max = positive(ensemble.max_concurrent_diff_syncs) as usize;
+        peer.ack_logging_frequency = u32::try_from(ensemble.ack_logging_frequency).unwrap_or_default();
         peer.cnx_timeout_ms = positive(ensemble.cnx_timeout_ms);
         peer.multi_address = ensemble.multi_address;
         peer.force_snapshot = ensemble.force_snapshot_sync;

@@ -375,6 +375,8 @@ pub struct Ensemble {
     pub max_concurrent_snap_syncs: i32,
     /// Learners that may receive a difference at once.
     pub max_concurrent_diff_syncs: i32,
+    /// Of which transactions acknowledgements are timed: whose zxid is a multiple of it.
+    pub ack_logging_frequency: i32,
     /// Whether learners always get a snapshot.
     pub force_snapshot_sync: bool,
     /// Whether connections between servers have `SO_KEEPALIVE`.
@@ -421,6 +423,7 @@ impl Default for Ensemble {
             cnx_timeout_ms: 5000,
             max_concurrent_snap_syncs: 10,
             max_concurrent_diff_syncs: 100,
+            ack_logging_frequency: 1000,
             force_snapshot_sync: false,
             tcp_keep_alive: false,
             election_port_bind_retry: 3,

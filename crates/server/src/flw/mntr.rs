@@ -5,7 +5,7 @@ use super::VERSION;
 use super::facts::Process;
 use super::metrics::{GAUGES, METRICS, Metric, Shape};
 use super::text::{java_double, round4};
-use node::{Histogram, Metrics, ServerStats, Summary, Traffic};
+use node::{Histogram, Learners, Metrics, ServerStats, Summary, Traffic};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use tree::{QuotaView, Usage};
@@ -84,6 +84,7 @@ pub fn mntr(monitor: &Monitor<'_>) -> String {
         }
     }
     traffic(&mut text, &monitor.metrics.traffic);
+    learners(&mut text, &monitor.metrics.learners);
     text
 }
 
@@ -116,6 +117,21 @@ fn traffic(text: &mut String, traffic: &Traffic) {
         for (part, bytes) in [("read", bytes.read), ("write", bytes.write)] {
             if let Some(bytes) = bytes {
                 summary(text, format_args!("{namespace}_{part}_per_namespace"), bytes);
+            }
+        }
+    }
+}
+
+fn learners(text: &mut String, learners: &Learners) {
+    for (server, figures) in learners.iter() {
+        if let Some(size) = figures.queue_size {
+            summary(text, format_args!("{server}_learner_handler_qp_size"), size);
+        }
+        let parts =
+            [("learner_handler_qp_time_ms", &figures.queue_time_ms), ("ack_latency", &figures.ack_latency)];
+        for (part, values) in parts {
+            if values.is_some() {
+                histogram(text, &format!("{server}_{part}"), values.as_ref());
             }
         }
     }
@@ -161,6 +177,24 @@ mod tests {
             .collect();
         let apaches: Vec<&str> = include_str!("mntr_names.txt").lines().collect();
         assert_eq!(names, apaches);
+    }
+
+    #[test]
+    fn what_is_counted_by_server_has_its_id_in_front() {
+        let figures = node::LearnerFigures {
+            queue_size: Some(Summary { count: 2, sum: 3, min: 1, max: 2 }),
+            queue_time_ms: Some(Histogram::default()),
+            ack_latency: None,
+        };
+        let mut text = String::new();
+        learners(&mut text, &[(zab::ServerId(2), figures)].into_iter().collect());
+        assert_eq!(
+            text.replace("learner_handler_", ""),
+            "zk_avg_2_qp_size\t1.5\nzk_min_2_qp_size\t1\nzk_max_2_qp_size\t2\nzk_cnt_2_qp_size\t2\nzk_sum_2_qp_size\t3\n\
+             zk_avg_2_qp_time_ms\t0.0\nzk_min_2_qp_time_ms\t0\nzk_max_2_qp_time_ms\t0\nzk_cnt_2_qp_time_ms\t0\n\
+             zk_sum_2_qp_time_ms\t0\nzk_p50_2_qp_time_ms\t0\nzk_p95_2_qp_time_ms\t0\nzk_p99_2_qp_time_ms\t0\n\
+             zk_p999_2_qp_time_ms\t0\n"
+        );
     }
 
     /// As a running leader, follower and observer printed them, but for the sets by server id.

@@ -66,6 +66,11 @@ fn transactions_are_counted_where_they_pass() {
     assert_eq!((observer.learner_proposal_received_count, observer.learner_commit_received_count), (0, 10));
     assert_eq!((observer.observer_sync_time.count, observer.election_time.count), (1, 0));
     assert_eq!(metrics(leader).diff_count + metrics(leader).snap_count, 3);
+    let learners: Vec<i64> = metrics(leader).learners.iter().map(|(server, _)| server.0 - 1).collect();
+    assert_eq!(learners.len(), 3, "all but itself: {learners:?}");
+    assert!(
+        metrics(leader).learners.iter().all(|(_, of)| of.queue_size.is_some() && of.queue_time_ms.is_some())
+    );
     let sizes = world.member(leader).leading.expect("it leads");
     assert!(sizes.min_proposal_bytes > 0 && sizes.max_proposal_bytes > 0);
 }

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::history::History;
+use crate::io::Event;
 use crate::journal::Journal;
 use crate::promise::Durable;
 use crate::{Epoch, ServerId, Txn};
@@ -53,9 +54,24 @@ impl Broadcast {
     }
 
     /// Looks what the disk has done.
-    pub(crate) fn progress(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn progress(&mut self, history: &History, ctx: &mut Context<'_>) {
         if self.journal.progress(ctx.disk, ctx.out) {
-            self.acked.insert(ctx.settings.me(), self.journal.durable().get());
+            let (me, durable) = (ctx.settings.me(), self.journal.durable().get());
+            let before = self.acked.insert(me, durable).unwrap_or(self.epoch.start());
+            let frequency = ctx.settings.ack_logging_frequency();
+            let next = frequency
+                .and_then(|f| before.max(self.epoch.start()).0.div_euclid(f).checked_add(1)?.checked_mul(f));
+            if let Some(zxid) = next.map(Zxid).filter(|zxid| *zxid <= durable) {
+                self.tell_ack(me, zxid, history, ctx);
+            }
+        }
+    }
+
+    /// Tells those who watch of an acknowledgement, if its turn has come.
+    pub(crate) fn tell_ack(&self, server: ServerId, zxid: Zxid, history: &History, ctx: &mut Context<'_>) {
+        let due = ctx.settings.ack_logging_frequency().is_some_and(|frequency| zxid.0 % frequency == 0);
+        if let Some(txn) = history.outstanding(zxid).filter(|_| due) {
+            ctx.out.events.push(Event::Acked { server, txn: txn.clone() });
         }
     }
 

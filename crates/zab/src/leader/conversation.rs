@@ -164,6 +164,9 @@ impl Leader {
     fn ack(&mut self, conn: ConnId, zxid: Zxid, ctx: &mut Context<'_>) {
         let link = self.links.get_mut(&conn).expect("it has just sent something");
         link.acked(zxid);
+        if let Phase::Broadcast(broadcast) = &self.phase {
+            broadcast.tell_ack(link.server, zxid, &self.history, ctx);
+        }
         if let (Phase::Broadcast(broadcast), true) = (&mut self.phase, link.votes(ctx.settings)) {
             broadcast.ack(link.server, zxid);
             self.commit(ctx);

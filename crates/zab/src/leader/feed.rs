@@ -52,6 +52,7 @@ impl Feed<'_> {
                 Next::Outstanding(_) | Next::End => break,
             }
         }
+        link.reach_marker(ctx);
         if link.stage == Stage::Live {
             self.send_commits(link, ctx);
             self.answer_rest(link, ctx);

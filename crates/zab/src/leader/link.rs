@@ -1,7 +1,7 @@
 //! One learner, as its leader sees it (reference: quorum-protocol §5.1, H1 to H11).
 
 use crate::context::{Context, Refusal};
-use crate::io::{ConnId, Outputs};
+use crate::io::{ConnId, Event, Outputs};
 use crate::packets::{Inbox, PacketWriter};
 use crate::report::SyncMode;
 use crate::settings::Settings;
@@ -35,6 +35,8 @@ pub(crate) struct Link {
     /// Something was heard, or something that waited was written.
     alive_us: u64,
     unacked: Unacked,
+    /// What stood at the end of what waited for it some time ago, and when.
+    marker: Option<(Zxid, u64)>,
 }
 
 /// The size of a synchronisation, for the log.
@@ -119,6 +121,24 @@ impl Link {
             syncs: VecDeque::new(),
             alive_us: now_us,
             unacked: Unacked::default(),
+            marker: None,
+        }
+    }
+
+    /// Tells those who watch how much waits for it, and how long that takes; `last` is what it gets last.
+    pub(crate) fn measure(&mut self, last: Zxid, ctx: &mut Context<'_>) {
+        let sent = if Epoch::of(self.sent) == Epoch::of(last) { self.sent.counter() } else { 0 };
+        let packets = u64::from(last.counter().saturating_sub(sent));
+        ctx.out.events.push(Event::Queued { server: self.server, packets });
+        self.marker.get_or_insert((last, ctx.now_us));
+        self.reach_marker(ctx);
+    }
+
+    /// Has it got what was last when somebody looked?
+    pub(crate) fn reach_marker(&mut self, ctx: &mut Context<'_>) {
+        let sent = self.sent;
+        if let Some((_, since_us)) = self.marker.take_if(|(zxid, _)| *zxid <= sent || zxid.counter() == 0) {
+            ctx.out.events.push(Event::Waited { server: self.server, us: ctx.now_us - since_us });
         }
     }
 

@@ -204,7 +204,7 @@ impl Leader {
             }
             Phase::Synchronisation(synchronisation) => synchronisation.progress(ctx),
             Phase::Broadcast(broadcast) => {
-                broadcast.progress(ctx);
+                broadcast.progress(&self.history, ctx);
                 self.commit(ctx);
             }
             Phase::Mastering(_) | Phase::Between => {}
@@ -373,9 +373,11 @@ impl Leader {
         if self.established().is_none() {
             return;
         }
+        let last = self.history.last_processed();
         for link in self.links.values_mut() {
             if link.stage == Stage::AwaitingActivation {
                 link.send_up_to_date(ctx);
+                link.measure(last, ctx);
             }
         }
         self.pump_all(ctx);
@@ -440,7 +442,10 @@ impl Leader {
 
     fn ping_all(&mut self, ctx: &mut Context<'_>) {
         let last = self.history.last_proposed();
-        for link in self.links.values().filter(|link| link.stage.is_synced()) {
+        for link in self.links.values_mut().filter(|link| link.stage.is_synced()) {
+            let comes =
+                if link.kind == link::LearnerKind::Follower { last } else { self.history.last_processed() };
+            link.measure(comes, ctx);
             link.ping(last, ctx.out);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Machine, ensemble, from, kinds, lead, txn};
 use wire::{Encode, LearnerInfo, PacketType, Zxid};
-use zab::{ConnId, DiskState, Epoch, Event, Input, Port, RoleChange};
+use zab::{ConnId, DiskState, Epoch, Event, Input, PeerConfig, Port, RoleChange};
 
 pub const ONE: ConnId = ConnId(101);
 pub const TWO: ConnId = ConnId(102);
@@ -19,9 +19,13 @@ pub fn elected() -> Machine {
 }
 
 pub fn elected_by(voters: i64, observers: i64) -> Machine {
+    elected_with(voters, observers, |_| {})
+}
+
+pub fn elected_with(voters: i64, observers: i64, set: impl FnOnce(&mut PeerConfig)) -> Machine {
     let recent = (3..=5).map(|counter| txn(z(1, counter))).collect();
     let disk = DiskState { last_zxid: z(1, 5), accepted_epoch: Epoch(1), current_epoch: Epoch(1), recent };
-    let mut machine = Machine::new(3, &ensemble(voters, observers), disk);
+    let mut machine = Machine::with(3, &ensemble(voters, observers), disk, set);
     machine.may_hang_up = true;
     lead(&mut machine, 3);
     machine

@@ -128,7 +128,6 @@ pub static JVM: &[Key] = &[
         "A short cut between stages."),
     Key::new("follower.skipLearnerRequestToNextProcessor", Property, Ignored(QUEUES), Unread, "false",
         "A short cut between stages."),
-    Key::new("leader.ackLoggingFrequency", Property, Ignored(QUEUES), Unread, "1000", "Proposals."),
     Key::new("messageTracker.BufferSize", Property, Ignored(QUEUES), Unread, "10", "Messages."),
     Key::new("messageTracker.Enabled", Property, Ignored(QUEUES), Unread, "false", "A trace of learner messages."),
     Key::new("pathStats.*", Property, Ignored("there is no report of hot paths"), Unread, "", "Report of hot paths."),
