@@ -44,8 +44,13 @@ pub(super) fn all_at_once(options: &Options, from: &Program, to: &Program) -> Re
     for program in [to, from] {
         stage.load()?;
         stage.go_on(3 * PAUSE)?;
+        stage.note("when all were ended".to_owned(), true);
         for server in 0..3 {
-            stage.end_server(server, options.kill)?;
+            if options.kill {
+                stage.ensemble.kill(server)?
+            } else {
+                stage.ensemble.stop(server)?
+            };
         }
         for server in 0..3 {
             stage.start(server, program)?;

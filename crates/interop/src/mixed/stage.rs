@@ -50,13 +50,20 @@ impl<'o> Stage<'o> {
 
     /// Ends a server, with SIGKILL or as an operator does.
     pub(super) fn end_server(&mut self, server: usize, kill: bool) -> Result<(), String> {
-        if let Some(load) = &self.load {
+        if self.load.is_some() {
             let mode = self.ensemble.mode(server).unwrap_or_else(|| "server without a place".to_owned());
             let program = self.programs[server].as_ref().map(Program::name).unwrap_or_default();
             let ended = if kill { "killed" } else { "stopped" };
-            load.note(format!("when a {mode} ({program}) was {ended}"), mode == "leader");
+            self.note(format!("when a {mode} ({program}) was {ended}"), mode == "leader");
         }
         if kill { self.ensemble.kill(server) } else { self.ensemble.stop(server) }
+    }
+
+    /// From here on the clients feel this.
+    pub(super) fn note(&self, what: String, leaderless: bool) {
+        if let Some(load) = &self.load {
+            load.note(what, leaderless);
+        }
     }
 
     pub(super) fn start(&mut self, server: usize, program: &Program) -> Result<(), String> {
