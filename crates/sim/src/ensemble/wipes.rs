@@ -8,6 +8,7 @@ use super::World;
 use crate::{Rng, SimDisk, Survival};
 use std::collections::BTreeSet;
 use std::fmt;
+use store::{Dir, FileName};
 
 /// What became of wiped members.
 #[derive(Default)]
@@ -51,6 +52,11 @@ impl World {
         self.checks.wiped(server);
         self.wipes.empty.insert(server);
         self.wipes.counts.disks += 1;
+    }
+
+    /// The operator says that an empty disk is meant to be one, for one start.
+    pub fn initialize(&mut self, server: usize) {
+        self.servers[server].machine.disk.put(&FileName::new(Dir::LogParent, "initialize"), b"");
     }
 
     /// Somebody has told a learner this, as text.

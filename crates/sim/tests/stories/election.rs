@@ -2,7 +2,7 @@
 
 use crate::three;
 use sim::ensemble::{World, create};
-use store::Lane;
+use store::{EmptyDirectory, Lane};
 use wire::CreateMode;
 
 #[test]
@@ -100,4 +100,33 @@ fn a_slow_disk_does_not_keep_a_server_from_the_next_election() {
     world.settle();
     assert!(world.has(slow, "/waiting"));
     world.assert_alike();
+}
+
+/// `db.autocreate=false`: a server whose disk was replaced does not help one that has missed something to lead. It has a say again
+/// once it has the leader's data.
+#[test]
+fn an_empty_disk_does_not_outvote_those_who_have_the_data() {
+    let mut setup = three();
+    setup.node.store.empty = EmptyDirectory::Distrusted;
+    let mut world = World::new(setup);
+    (0..3).for_each(|server| world.initialize(server));
+    world.start_all();
+    world.kill(2);
+    world.settle();
+    let client = world.connect(1);
+    assert_eq!(world.create(&client, "/missed").err, 0);
+    world.kill(0);
+    world.wipe_disk(1);
+    (1..3).for_each(|server| world.start(server));
+    world.pass_ms(20_000);
+    assert_eq!((world.mode(1), world.mode(2)), ("looking", "looking"));
+
+    world.start(0);
+    world.settle();
+    assert_eq!(world.mode(0), "leader");
+    assert!((0..3).all(|server| world.has(server, "/missed")));
+    world.assert_alike();
+    world.kill(0);
+    world.settle();
+    assert!(world.has(1, "/missed") && world.has(2, "/missed"));
 }

@@ -15,6 +15,8 @@ pub(super) fn check(server: usize, packet: &QuorumPacket<'_>, durable: &Durable)
         Some(PacketType::Ack) => {
             durable.log.contains_key(&zxid) || durable.snapshot.is_some_and(|snapshot| snapshot >= zxid)
         }
+        // An empty disk that is not trusted has less than nothing.
+        Some(PacketType::AckEpoch) if zxid.0 == -1 => durable.snapshot.is_none() && durable.log.is_empty(),
         Some(PacketType::AckEpoch) => durable.last() == zxid,
         _ => true,
     };
