@@ -52,7 +52,7 @@ impl NodeSweep {
             setup: MachineSetup { node, tree: TreeConfig::default() },
             separate: draw(&[0, 1]) == 1,
             clients: draw(&[1, 2, 4]) as usize,
-            requests: draw(&[20, 40, 80]) as u32,
+            requests: draw(&[30, 60, 120]) as u32,
             life_percent: 3,
             lie: None,
         }
