@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(super) const SERVERS: usize = 3;
+/// Before the first write of an epoch the leader shows its beginning and the others do not, however long one waits.
+const EVEN_PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The servers; killed when dropped.
@@ -99,7 +101,7 @@ impl Ensemble {
 
     /// Waits until all servers that serve have applied the same transactions; where one does not get there, that shows elsewhere.
     pub(super) fn wait_even(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + EVEN_PATIENCE;
         let zxid = |place| {
             let answer = self.word(place, "srvr")?;
             answer.lines().find_map(|line| line.strip_prefix("Zxid: ")).map(str::to_owned)
