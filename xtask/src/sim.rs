@@ -1,7 +1,7 @@
 //! `cargo xtask sim`: whole ensembles under faults, one from each seed.
 
 use ::sim::checks::Counts;
-use ::sim::ensemble::{Outcome, Run, Setup, Wiped};
+use ::sim::ensemble::{FaultKind, Outcome, Run, Setup, Wiped, shrunk};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use std::cell::Cell;
@@ -27,6 +27,18 @@ pub(crate) struct Sim {
     /// Tell every step of it.
     #[arg(long, requires = "seed")]
     verbose: bool,
+    /// Look for a smaller run of it that fails in the same way, and tell how to see that again.
+    #[arg(long, requires = "seed", conflicts_with = "verbose")]
+    shrink: bool,
+    /// Only these faults of it, by name; `none` for none.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    only: Option<Vec<String>>,
+    /// With so many clients.
+    #[arg(long, requires = "seed")]
+    clients: Option<usize>,
+    /// With faults for so many µs.
+    #[arg(long, requires = "seed")]
+    fault_time_us: Option<u64>,
     /// Go on after a failure.
     #[arg(long)]
     keep_going: bool,
@@ -58,8 +70,12 @@ pub(crate) fn run(command: Sim) -> Result<()> {
     tell_the_seed_of_a_panic();
     if let Some(seed) = command.seed {
         SEED.set(seed);
-        let outcome = Run::of(Setup::drawn(seed), command.verbose);
+        let setup = changed(Setup::drawn(seed), &command)?;
+        let outcome = Run::of(setup.clone(), command.verbose);
         println!("{outcome}");
+        if let (true, Some(violation)) = (command.shrink, &outcome.violation) {
+            shrink(setup, violation.rule);
+        }
         return outcome.violation.map_or(Ok(()), |violation| Err(anyhow!("{violation}")));
     }
     let clock = || std::time::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs() * 1000);
@@ -92,6 +108,35 @@ pub(crate) fn run(command: Sim) -> Result<()> {
         [] => Ok(()),
         _ => Err(anyhow!("{} seeds failed: {:?}", total.failed.len(), total.failed)),
     }
+}
+
+/// The setup, with what the command says of it.
+fn changed(mut setup: Setup, command: &Sim) -> Result<Setup> {
+    setup.clients = command.clients.unwrap_or(setup.clients);
+    setup.fault_time_us = command.fault_time_us.unwrap_or(setup.fault_time_us);
+    if let Some(names) = &command.only {
+        let kind = |name: &String| {
+            let kind = FaultKind::ALL.into_iter().find(|kind| format!("{kind:?}") == *name);
+            kind.ok_or_else(|| anyhow!("no kind of fault is called {name}; there are {:?}", FaultKind::ALL))
+        };
+        let names = names.iter().filter(|name| *name != "none");
+        setup.faults = names.map(kind).collect::<Result<_>>()?;
+    }
+    Ok(setup)
+}
+
+/// Tells of a smaller run that breaks the same rule.
+fn shrink(setup: Setup, rule: &str) {
+    let fails =
+        |setup: &Setup| Run::of(setup.clone(), false).violation.is_some_and(|other| other.rule == rule);
+    let small = shrunk(setup, fails);
+    let names: Vec<String> = small.faults.iter().map(|kind| format!("{kind:?}")).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(",") };
+    println!("{}", Run::of(small.clone(), false));
+    println!(
+        "see it again: cargo xtask sim --seed {} --only {names} --clients {} --fault-time-us {} --verbose",
+        small.seed, small.clients, small.fault_time_us
+    );
 }
 
 impl Total {

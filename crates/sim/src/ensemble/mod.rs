@@ -23,6 +23,7 @@ mod queue;
 mod run;
 mod server;
 mod setup;
+mod shrink;
 mod stories;
 mod trace;
 mod wipes;
@@ -35,6 +36,7 @@ pub use mistakes::Mistake;
 pub use network::Latency;
 pub use run::{Outcome, Run};
 pub use setup::Setup;
+pub use shrink::shrunk;
 pub use trace::Trace;
 pub use wipes::Wiped;
 
