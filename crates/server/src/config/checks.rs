@@ -194,6 +194,10 @@ impl Checker<'_> {
                 return Err(self.error(key, format!("{key} is not set")));
             }
         }
+        if ensemble.reconfig_enabled {
+            let text = "reconfiguration of an ensemble is not part of this version: clients that ask for it are refused";
+            notices.extend(self.doubt("reconfigEnabled", text));
+        }
         self.protection(config)
     }
 

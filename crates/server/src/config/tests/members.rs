@@ -93,6 +93,11 @@ fn members_do_not_start_without_the_protection_they_should_have() {
         quiet(&format!("{ensemble}\n{key}=false"));
         quiet(&format!("{key}=true"));
     }
+    let reconfig = noticed(&format!("{ensemble}\nreconfigEnabled=true")).1;
+    assert!(
+        reconfig.contains("reconfigEnabled=true: reconfiguration of an ensemble is not part of"),
+        "{reconfig}"
+    );
     assert!(noticed("portUnification=true").1.contains("no effect, TLS is not part of this version"));
 }
 
