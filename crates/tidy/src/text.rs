@@ -8,7 +8,6 @@ const LINES_MAX: usize = 500;
 
 /// Files that are longer, and why they are better so.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("crates/server/src/event_loop.rs", "one loop; its parts share all of its state"),
     ("crates/tree/src/projection/prepare.rs", "one function per operation, in the order of the protocol"),
     ("crates/interop/src/pair.rs", "one driver; every item's way through both servers shares its state"),
     ("crates/zab/tests/scenarios_learner.rs", "a list of small scenarios, one per issue"),
