@@ -125,7 +125,7 @@ pub const STORIES: &[Story] = &[
     elsewhere(
         55,
         "/zookeeper/config has version -1",
-        "needs an ensemble; a story of crates/node/tests/ensemble.rs",
+        "needs an ensemble; a story of crates/sim/tests/stories",
     ),
     by(56, "reconfig answers other errors before NOAUTH", acls::reconfig),
     by(57, "sync echoes any path", encoding::sync_any_path),
