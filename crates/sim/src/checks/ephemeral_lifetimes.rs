@@ -18,6 +18,8 @@ pub(crate) struct EphemeralLifetimes {
     alive: BTreeSet<SessionId>,
     over: BTreeSet<SessionId>,
     owners: BTreeMap<String, SessionId>,
+    /// The transactions that made sessions.
+    born: BTreeMap<SessionId, Zxid>,
     last: Zxid,
     /// Sessions whose end a leader has proposed or was asked for, whatever became of it.
     ending: BTreeSet<SessionId>,
@@ -34,6 +36,7 @@ impl EphemeralLifetimes {
                 if self.over.contains(&session) || !self.alive.insert(session) {
                     return objection(format!("{zxid} creates session {session}, which was there already"));
                 }
+                self.born.insert(session, zxid);
                 Ok(())
             }
             Txn::CloseSession { paths } => self.closed(zxid, session, paths.as_deref()),
@@ -107,6 +110,15 @@ impl EphemeralLifetimes {
         self.ending.insert(session);
     }
 
+    /// A server whose history ends there answers for a session. A leader that was deposed and does not know it yet, or whoever
+    /// follows it, has never heard of the sessions of later epochs; a client that has not seen any zxid cannot be told from one
+    /// whose session has ended long ago, and Apache's leader refuses it too (`Leader.revalidateSession`).
+    pub(crate) fn answered_from(&mut self, session: SessionId, last: Zxid) {
+        if self.born.get(&session).is_some_and(|born| born.epoch() > last.epoch()) {
+            self.ending(session);
+        }
+    }
+
     /// A client was told that its session is gone. Where it was silent for its timeout, a leader may have decided so by
     /// itself and, again, have told nobody.
     pub(crate) fn expired(&mut self, session: SessionId, was_silent: bool) {
@@ -172,7 +184,7 @@ fn objection(facts: String) -> Result<(), Violation> {
 mod tests {
     use crate::checks::story::{Story, create, delete, get, given, is, session};
     use crate::clients::ClientEvent;
-    use wire::{CreateMode, Request, SessionId, Txn, Ustring};
+    use wire::{CreateMode, Request, SessionId, Txn, Ustring, Zxid};
 
     const TIMEOUT_US: u64 = 4_000_000;
 
@@ -270,6 +282,21 @@ mod tests {
         is("C8", too_early.checks.finish(&[too_early.held()]));
         refused(&mut silent);
         silent.checks.finish(&[silent.held()]).expect("the end in time was lost with its leader");
+    }
+
+    #[test]
+    fn a_deposed_leader_does_not_know_later_sessions() {
+        for (last, is_deposed) in [(Zxid::from_parts(1, 0), false), (Zxid::from_parts(0, 9), true)] {
+            let mut story = Story::of(0);
+            story.zxid = 1 << 32;
+            story.connect(0, 0, None);
+            story.create_session(0).expect("a new session");
+            story.see(0, given(0)).expect("a committed session");
+            story.checks.answered_from(session(0), last);
+            refused(&mut story);
+            let judged = story.checks.finish(&[story.held()]);
+            if is_deposed { judged.expect("it cannot know better") } else { is("C8", judged) }
+        }
     }
 
     /// Client 0 comes back and hears that its session is gone.

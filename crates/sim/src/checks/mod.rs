@@ -247,6 +247,16 @@ impl Checks {
         self.ephemeral_lifetimes.ending(session);
     }
 
+    /// The server that a client asks, if it is connected.
+    pub fn server_of(&self, client: usize) -> Option<usize> {
+        self.requests.conn(client).map(|conn| conn.server)
+    }
+
+    /// A server whose history ends there is about to be heard on the end of a session.
+    pub fn answered_from(&mut self, session: SessionId, last: Zxid) {
+        self.ephemeral_lifetimes.answered_from(session, last);
+    }
+
     /// The run is over: everything is healed, and these servers have come to rest.
     ///
     /// # Errors

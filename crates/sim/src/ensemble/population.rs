@@ -183,7 +183,12 @@ impl World {
         let fine = matches!(event, ClientEvent::Answered { err: 0, xid, .. } if *xid != PING_XID);
         self.population.answers += u64::from(fine);
         self.say(|| format!("c{client}: {event:?}"));
+        let server = self.population.checks.as_ref().and_then(|checks| checks.server_of(client));
+        let last = server.and_then(|server| self.node(server)).map(|node| node.tree().last_zxid());
         if let Some(checks) = &mut self.population.checks {
+            if let (ClientEvent::SessionExpired { session }, Some(last)) = (event, last) {
+                checks.answered_from(*session, last);
+            }
             let result = checks.client(now_us, client, event).map_err(Violation::from);
             self.judge(result);
         }
