@@ -82,7 +82,7 @@ pub static KEYS: &[Key] = &[
         "TCP_NODELAY on the leader's quorum sockets."),
     Key::new("follower.nodelay", System, Ignored(NODELAY), Unread, "true",
         "TCP_NODELAY on the followers' quorum sockets."),
-    Key::new("leaderConnectDelayDuringRetryMs", Property, Ignored("a leader is tried again after 10 to 100 ms"), Unread, "100",
+    Key::new("leaderConnectDelayDuringRetryMs", Property, Ignored("a leader is tried again after 10 to 40 ms"), Unread, "100",
         "Milliseconds between two tries to reach the leader."),
     Key::new("observerMasterPort", File, Ensemble, Int(i32::MIN, 65_535, |c, v| c.ensemble.observer_master_port = v.max(0)), "0",
         "TCP port on which a follower hosts observers; 0 or less is off."),
