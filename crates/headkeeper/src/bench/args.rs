@@ -141,7 +141,6 @@ impl Kind {
 
 /// The checked arguments.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the fields are those of BenchArgs")]
 pub struct Plan {
     pub servers: String,
     pub addresses: Vec<SocketAddr>,

@@ -108,7 +108,6 @@ pub struct MaybePath {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Ls {
     /// The node's stat too
     #[arg(short)]
@@ -125,7 +124,6 @@ pub struct Ls {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Get {
     /// The node's stat too
     #[arg(short)]
@@ -144,7 +142,6 @@ pub struct Get {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Stat {
     /// Set a watch, also on a node that does not exist yet
     #[arg(short)]
@@ -154,7 +151,6 @@ pub struct Stat {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Create {
     /// Sequential: the server appends a number
     #[arg(short)]
@@ -187,7 +183,6 @@ pub struct Create {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Set {
     /// Print the new stat
     #[arg(short)]
@@ -209,7 +204,6 @@ pub struct Set {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Delete {
     /// Only if the node has this version
     #[arg(short, value_name = "VERSION", allow_negative_numbers = true)]
@@ -219,7 +213,6 @@ pub struct Delete {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct DeleteAll {
     /// How many nodes to delete in one transaction
     #[arg(short, default_value_t = 1000, value_name = "N")]
@@ -229,7 +222,6 @@ pub struct DeleteAll {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct GetAcl {
     /// The node's stat too
     #[arg(short)]
@@ -239,7 +231,6 @@ pub struct GetAcl {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct SetAcl {
     /// Print the new stat
     #[arg(short)]
@@ -257,7 +248,6 @@ pub struct SetAcl {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct AddAuth {
     /// Such as digest
     pub scheme: String,
@@ -281,7 +271,6 @@ pub enum WatchMode {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Watch {
     /// How long, and on what
     #[arg(short, long, value_enum, default_value_t = WatchMode::Recursive)]
@@ -297,7 +286,6 @@ pub struct Watch {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct RemoveWatches {
     /// Watches on the children
     #[arg(short, group = "kind")]
@@ -324,7 +312,6 @@ pub struct RemoveWatches {
     .required(true)
     .multiple(true)
     .args(["count", "bytes", "count_hard", "bytes_hard"]))]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct SetQuota {
     /// Most nodes, including the top one; more are logged
     #[arg(short = 'n', value_name = "COUNT", allow_negative_numbers = true)]
@@ -343,7 +330,6 @@ pub struct SetQuota {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct DelQuota {
     /// Only the limit on nodes
     #[arg(short = 'n')]
@@ -362,7 +348,6 @@ pub struct DelQuota {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Config {
     /// Only the version and the client addresses
     #[arg(short)]
@@ -376,7 +361,6 @@ pub struct Config {
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct PrintWatches {
     /// on or off; without it, what it is now
     pub switch: Option<Switch>,
@@ -384,14 +368,12 @@ pub struct PrintWatches {
 
 /// On or off.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the names say it all")]
 pub enum Switch {
     On,
     Off,
 }
 
 #[derive(Args, Clone, Debug)]
-#[allow(missing_docs, reason = "each field's comment is its help")]
 pub struct Connect {
     /// host:port, more after commas, a /chroot behind them; without it, the servers of before
     pub servers: Option<String>,
