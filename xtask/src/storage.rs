@@ -1,13 +1,12 @@
 //! `cargo xtask storage`: the same data directory under Apache's server and under ours.
 
 use crate::apache;
-use crate::workspace::{root, run as run_tool, target};
+use crate::workspace::{release_binary, target};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use interop::exchange::{self, Options};
 use interop::process::Program;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Instant;
 
 /// What to exchange.
@@ -38,14 +37,7 @@ pub(crate) struct Storage {
 
 /// Runs it; the data stays where it is when something differs.
 pub(crate) fn run(command: Storage) -> Result<()> {
-    let binary = match command.binary {
-        Some(binary) => binary.canonicalize()?,
-        None => {
-            let mut build = Command::new("cargo");
-            run_tool(build.args(["build", "--release", "-p", "headkeeper"]).current_dir(root()))?;
-            target().join("release/headkeeper")
-        }
-    };
+    let binary = release_binary(command.binary)?;
     let (seeds, rounds) = if command.ci { (1, 1) } else { (command.seeds, command.rounds) };
     let first = match command.seed {
         Some(seed) => seed,

@@ -27,7 +27,7 @@ pub(crate) fn cache() -> PathBuf {
 /// The release binary to test: the one named, or a fresh build.
 pub(crate) fn release_binary(named: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(binary) = named {
-        return Ok(binary.canonicalize()?);
+        return binary.canonicalize().with_context(|| format!("there is no {}", binary.display()));
     }
     run(Command::new("cargo").args(["build", "--release", "-p", "headkeeper"]).current_dir(root()))?;
     Ok(target().join("release/headkeeper"))

@@ -76,20 +76,7 @@ impl Node {
         }
         let ops = match self.snapshots.current.take() {
             None => self.begin_snapshot(),
-            Some(Current { id, plan: Some(plan), digest, started_us }) => {
-                let mut bytes = Vec::with_capacity(SLICE_BYTES + SLICE_BYTES / 4);
-                let more = self.tree.snapshot_chunk(id, &mut bytes, SLICE_BYTES);
-                let mut ops = vec![plan.data(bytes)];
-                let plan = if more {
-                    Some(plan)
-                } else {
-                    ops.extend(plan.finish(digest));
-                    None
-                };
-                self.snapshots.current = Some(Current { id, plan, digest, started_us });
-                ops
-            }
-            Some(Current { plan: None, .. }) => unreachable!("a finished snapshot wants nothing more"),
+            Some(current) => self.continue_snapshot(current),
         };
         let ticket = self.pipeline.lane.ticket();
         self.snapshots.flying.push_back(ticket);
@@ -120,6 +107,20 @@ impl Node {
         );
         self.snapshots.current =
             Some(Current { id, plan: Some(plan), digest: head.digest, started_us: self.now.mono_us });
+        ops
+    }
+
+    fn continue_snapshot(&mut self, mut current: Current) -> Vec<store::DiskOp> {
+        let plan = current.plan.take().expect("a finished snapshot wants nothing more");
+        let mut bytes = Vec::with_capacity(SLICE_BYTES + SLICE_BYTES / 4);
+        let more = self.tree.snapshot_chunk(current.id, &mut bytes, SLICE_BYTES);
+        let mut ops = vec![plan.data(bytes)];
+        if more {
+            current.plan = Some(plan);
+        } else {
+            ops.extend(plan.finish(current.digest));
+        }
+        self.snapshots.current = Some(current);
         ops
     }
 

@@ -19,7 +19,6 @@ use loads::Load;
 use machine::Machine;
 use report::Report;
 use std::path::PathBuf;
-use std::process::Command;
 use subject::Program;
 
 #[derive(Args)]
@@ -81,10 +80,7 @@ pub(crate) fn run(arguments: Bench) -> Result<()> {
         return ensemble::run(figures);
     }
     let loads = loads::parse(&arguments.loads)?;
-    let binary = match &arguments.binary {
-        Some(binary) => binary.canonicalize()?,
-        None => release_binary()?,
-    };
+    let binary = workspace::release_binary(arguments.binary.clone())?;
     let directory = arguments.dir.clone().unwrap_or_else(|| workspace::target().join("bench"));
     let programs = programs(&arguments, &binary)?;
     let mut report = Report::new(Machine::look(&directory)?);
@@ -161,13 +157,4 @@ fn programs(arguments: &Bench, binary: &std::path::Path) -> Result<Vec<Program>>
         programs.insert(0, Program::Apache { java_flags: arguments.java_flags.clone() });
     }
     Ok(programs)
-}
-
-fn release_binary() -> Result<PathBuf> {
-    workspace::run(
-        Command::new("cargo")
-            .args(["build", "--quiet", "--release", "--package", "headkeeper"])
-            .current_dir(workspace::root()),
-    )?;
-    Ok(workspace::target().join("release/headkeeper"))
 }

@@ -19,14 +19,13 @@ mod transcript;
 mod zkcli;
 
 use crate::apache;
-use crate::workspace::{cache, root, run as run_tool, target};
+use crate::workspace::{cache, release_binary, root};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use report::{Excuse, Report};
 use server::Program;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Instant;
 
 /// Every suite there is, in the order they run.
@@ -114,7 +113,7 @@ pub(crate) fn run(arguments: Interop) -> Result<()> {
     }
     let suites = chosen(&arguments.suites)?;
     let (program, label) = match arguments.against {
-        Against::Headkeeper => (Program::Headkeeper(binary(arguments.binary.clone())?), "headkeeper"),
+        Against::Headkeeper => (Program::Headkeeper(release_binary(arguments.binary.clone())?), "headkeeper"),
         Against::Apache => {
             apache::classpath()?;
             (Program::Apache, "apache")
@@ -167,17 +166,4 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Suite>> {
         suite.with_context(|| format!("there is no suite {name}; there are {}", known()))
     };
     names.iter().map(find).collect()
-}
-
-/// The binary to test: the one named, or a fresh release build.
-fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
-    if let Some(binary) = named {
-        return binary.canonicalize().with_context(|| format!("there is no {}", binary.display()));
-    }
-    run_tool(
-        Command::new("cargo")
-            .args(["build", "--release", "--quiet", "--package", "headkeeper"])
-            .current_dir(root()),
-    )?;
-    Ok(target().join("release/headkeeper"))
 }

@@ -8,7 +8,7 @@ use super::report::Report;
 use super::server::{Program, Server};
 use super::{Stage, Suite, java};
 use crate::apache;
-use crate::workspace::shown;
+use crate::workspace::{release_binary, shown};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +33,7 @@ fn run(stage: &Stage) -> Result<Report> {
     let data = write_files(stage)?;
     let ours = match &stage.program {
         Program::Headkeeper(binary) => binary.clone(),
-        Program::Apache => super::binary(stage.binary.clone())?,
+        Program::Apache => release_binary(stage.binary.clone())?,
     };
     let tools = Tools { classpath: apache::classpath()?, ours };
     let mut report = Report::default();

@@ -115,8 +115,8 @@ impl Recent {
 }
 
 impl Member {
-    /// A member that begins to look for a leader. `last` is the end of the history on disk, -1 if that is not trusted, and `read` as much of it as was
-    /// read.
+    /// A member that begins to look for a leader. `last` is the end of the history on disk, -1 if that is not trusted, and
+    /// `read` as much of it as was read.
     pub(crate) fn new(membership: Membership, last: Zxid, read: Vec<(Zxid, Vec<u8>)>, now_us: u64) -> Member {
         let mut recent = Recent::default();
         read.into_iter().for_each(|(zxid, bytes)| recent.push(Txn { zxid, bytes: bytes.into() }));
