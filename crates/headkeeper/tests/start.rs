@@ -271,6 +271,7 @@ fn files_that_cannot_be_believed_stop_the_start_and_stay() {
         text.contains("/log.1") && text.contains("/version-2 out of the way, and it gets everything"),
         "{text}"
     );
+    assert!(!text.contains("/version-2 and /"), "one directory is named once: {text}");
 }
 
 #[test]

@@ -194,12 +194,16 @@ fn way_out(config: &Config, error: &RecoveryError) -> String {
     match error {
         RecoveryError::Disk(_) | RecoveryError::Directories(_) | RecoveryError::Empty { .. } => String::new(),
         _ if !config.is_member() => String::new(),
-        _ => format!(
-            ". Or, since this is a member of an ensemble: while a quorum of the others serves, move {} and {} out of the way, \
-             and it gets everything from their leader",
-            config.snap_version_dir().display(),
-            config.log_version_dir().display()
-        ),
+        _ => {
+            let mut places = vec![config.snap_version_dir(), config.log_version_dir()];
+            places.dedup();
+            let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+            format!(
+                ". Or, since this is a member of an ensemble: while a quorum of the others serves, move {} out of the way, and \
+                 it gets everything from their leader",
+                places.join(" and ")
+            )
+        }
     }
 }
 
